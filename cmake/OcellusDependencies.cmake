@@ -1,0 +1,12 @@
+# What Ocellus stands on; docs/dependencies.md says why each is here.
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(OpenCL REQUIRED)
+find_package(CLBlast REQUIRED)
+find_package(Boost 1.74 REQUIRED COMPONENTS program_options unit_test_framework)
+find_package(HDF5 REQUIRED COMPONENTS C HL)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
+find_package(ZLIB REQUIRED)

@@ -1,0 +1,23 @@
+# cmake -DFILES="a.cl|b.cl" -DOWNER=x -DBASE=dir/name -DNAME=name -P OcellusEmbed.cmake
+# Writes BASE.hpp and BASE.cpp: one function a file that returns its text as an opencl::KernelSource.
+string(REPLACE "|" ";" FILES "${FILES}")
+set(header "#pragma once\n#include \"ocellus/opencl/kernel.hpp\"\nnamespace ocellus::kernels {\n")
+set(source "#include \"${NAME}.hpp\"\nnamespace ocellus::kernels {\n")
+foreach(file IN LISTS FILES)
+  get_filename_component(base "${file}" NAME)
+  string(MAKE_C_IDENTIFIER "${base}" id)
+  file(READ "${file}" text)
+  string(APPEND header "const opencl::KernelSource& ${id}();\n")
+  string(APPEND source "const opencl::KernelSource& ${id}() {\n  static const opencl::KernelSource source{\"${base}\",\n")
+  # A compiler need not take string literals over 64 KB; shorter pieces are joined by it.
+  string(LENGTH "${text}" length)
+  set(at 0)
+  while(at LESS length)
+    string(SUBSTRING "${text}" ${at} 8000 piece)
+    string(APPEND source "R\"~~~(${piece})~~~\"\n")
+    math(EXPR at "${at} + 8000")
+  endwhile()
+  string(APPEND source ", \"${OWNER}\"};\n  return source;\n}\n")
+endforeach()
+file(WRITE "${BASE}.hpp" "${header}}\n")
+file(WRITE "${BASE}.cpp" "${source}}\n")

@@ -1,0 +1,91 @@
+#include "ocellus/opencl/epilogue.hpp"
+
+#include <fmt/format.h>
+
+#include "ocellus/opencl/error.hpp"
+
+namespace ocellus::opencl {
+namespace {
+
+size_t operands_of(Stage::Kind kind) {
+  switch (kind) {
+    case Stage::Kind::affine: return 2;
+    case Stage::Kind::bias:
+    case Stage::Kind::merge: return 1;
+    case Stage::Kind::expression: return 0;
+  }
+  return 0;
+}
+
+/// One function a vector width: 1, 4, 8, 16.
+std::string function(const Epilogue& epilogue, int width) {
+  const auto load = [&](size_t operand, const std::string& index) {
+    return width == 1 ? fmt::format("e{}[{}]", operand, index)
+                      : fmt::format("vload{}(0, e{} + {})", width, operand, index);
+  };
+  const auto vector = [&](size_t operand) {
+    return load(operand, fmt::format("e{}_offset + channel", operand));
+  };
+  std::string text = fmt::format(
+      "inline T epilogue{}(T x, uint pixel, uint channel EPILOGUE_PARAMETERS) {{\n", width);
+  size_t n = 0;
+  for (const Stage& s : epilogue.stages) {
+    switch (s.kind) {
+      case Stage::Kind::bias: text += fmt::format("  x = x + {};\n", vector(n)); break;
+      case Stage::Kind::affine:
+        text += fmt::format("  x = x * {} + {};\n", vector(n), vector(n + 1));
+        break;
+      case Stage::Kind::expression: text += fmt::format("  x = {};\n", s.expression); break;
+      case Stage::Kind::merge:
+        text += fmt::format("  {{ const T x0 = x, x1 = {1}; x = {0}; }}\n", s.expression,
+                            load(n, fmt::format("e{0}_offset + pixel * e{0}_stride + channel", n)));
+        break;
+    }
+    n += operands_of(s.kind);
+  }
+  return text + "  return x;\n}\n";
+}
+
+}  // namespace
+
+size_t Epilogue::operand_count() const {
+  size_t n = 0;
+  for (const Stage& s : stages) n += operands_of(s.kind);
+  return n;
+}
+
+std::string generate(const Epilogue& epilogue) {
+  std::string parameters, arguments;
+  size_t n = 0;
+  for (const Stage& s : epilogue.stages) {
+    for (size_t i = 0; i < operands_of(s.kind); ++i, ++n) {
+      parameters += fmt::format(", __global const float* restrict e{0}, uint e{0}_offset", n);
+      arguments += fmt::format(", e{0}, e{0}_offset", n);
+      if (s.kind != Stage::Kind::merge) continue;
+      parameters += fmt::format(", uint e{}_stride", n);
+      arguments += fmt::format(", e{}_stride", n);
+    }
+  }
+  std::string text = fmt::format("#define EPILOGUE_PARAMETERS {}\n#define EPILOGUE_ARGUMENTS {}\n",
+                                 parameters, arguments);
+  for (int width : {1, 4, 8, 16}) {
+    text += fmt::format("#define T float{}\n", width == 1 ? "" : std::to_string(width));
+    text += function(epilogue, width) + "#undef T\n";
+  }
+  return text;
+}
+
+void append(Arguments& arguments, const Epilogue& epilogue, std::span<const Operand> operands) {
+  if (operands.size() != epilogue.operand_count())
+    throw Error(fmt::format("the epilogue reads {} operands, {} were given",
+                            epilogue.operand_count(), operands.size()));
+  size_t n = 0;
+  for (const Stage& s : epilogue.stages) {
+    for (size_t i = 0; i < operands_of(s.kind); ++i, ++n) {
+      arguments.add(operands[n].buffer).add(operands[n].offset);
+      if (s.kind == Stage::Kind::merge) arguments.add(operands[n].stride);
+    }
+  }
+}
+
+}  // namespace ocellus::opencl

@@ -52,6 +52,7 @@ struct LayerPlan {
   bool in_place = false;                  ///< output 0 may lie where input 0 lay
   bool strided_inputs = false, strided_outputs = false;  ///< pixel strides over the channels are understood
   bool accepts_epilogue = false;
+  bool concatenates = false;              ///< output 0 is the inputs side by side along the channels: core may let their producers write it
   bool differentiable = true;             ///< backward() exists
   Pointwise pointwise;
   Window window;
@@ -113,7 +114,8 @@ class OCELLUS_API Layer {
   using Interface = Layer;
   static constexpr Kind kind = Kind::layer;
   virtual ~Layer();
-  /// Pure. Throws ShapeError when the inputs do not fit.
+  /// Pure. Throws ShapeError when the inputs do not fit. A layer that stands for an input of the network is planned without inputs
+  /// and gives its output shape with batch 1.
   virtual LayerPlan plan(const PlanRequest& request) const = 0;
   /// Compiles the plan. Never called for plans with a pointwise trait; default throws Error.
   virtual std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const;

@@ -12,7 +12,7 @@ namespace ocellus {
 struct Pointwise {
   enum class Kind {
     none,
-    identity,    ///< y = x
+    identity,    ///< y = x, element by element; the output may have another shape (Flatten, Reshape): core makes it a view
     affine,      ///< y = x * scale[c] + shift[c], both computed from parameters and states
     expression,  ///< y = f(x), or f(x0, x1) for a merge of two inputs; more inputs are folded from the left
   };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -20,12 +22,16 @@ class OCELLUS_API Json {
 
   Json() = default;  ///< null
   Json(std::nullptr_t) {}
-  Json(bool v) : value_(v) {}
-  Json(int v) : value_(static_cast<int64_t>(v)) {}
-  Json(int64_t v) : value_(v) {}
+  // Templates, so that neither a pointer turns into a bool nor an unsigned into an ambiguity.
+  template <std::same_as<bool> T>
+  Json(T v) : value_(v) {}
+  template <std::integral T>
+    requires(!std::same_as<T, bool> && !std::same_as<T, char>)
+  Json(T v) : value_(static_cast<int64_t>(v)) {}
   Json(double v) : value_(v) {}
   Json(const char* v) : value_(std::string(v)) {}
   Json(std::string v) : value_(std::move(v)) {}
+  Json(std::string_view v) : value_(std::string(v)) {}
   Json(List v) : value_(std::move(v)) {}
   Json(Object v) : value_(std::move(v)) {}
   static Json list() { return Json(List{}); }
@@ -37,7 +43,8 @@ class OCELLUS_API Json {
     return Json(std::move(l));
   }
 
-  /// Comments (// and /* */) are allowed. Throws DataError: "WHERE: line 3, column 7: ...". Nesting over 200 levels is refused.
+  /// Comments (// and /* */) are allowed. Throws DataError: "WHERE: line 3, column 7: ...". Nesting over 200
+  /// levels and a key that stands twice in one object are refused.
   static Json parse(std::string_view text, const std::string& where);
   /// One line, or indented. Numbers keep all their digits; NaN and infinities become null.
   std::string dump(int indent = -1) const;
@@ -74,12 +81,14 @@ class OCELLUS_API Json {
   Json& operator[](std::string_view key);
   void push_back(Json v);  ///< a null value becomes a list
   bool erase(std::string_view key);
-  /// Value of a member, or a default.
+  /// Value of a member, or a default where it is absent or null. Throw DataError naming the key on another type.
   std::string get(std::string_view key, const std::string& otherwise) const;
+  std::string get(std::string_view key, const char* otherwise) const;
+  int get(std::string_view key, int otherwise) const;
   double get(std::string_view key, double otherwise) const;
   int64_t get(std::string_view key, int64_t otherwise) const;
   bool get(std::string_view key, bool otherwise) const;
-  bool operator==(const Json&) const = default;
+  bool operator==(const Json& other) const;
 
  private:
   std::variant<std::monostate, bool, int64_t, double, std::string, List, Object> value_;

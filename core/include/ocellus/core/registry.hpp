@@ -86,6 +86,12 @@ struct PluginRecord {
   std::string reason;  ///< why not
 };
 
+/// Names of flags that every tool understands. An analyzer's parameters become flags, so it may not use these for them.
+OCELLUS_API const std::vector<std::string>& reserved_flags();
+
+/// `<libdir>/ocellus/plugins` beside this library: the same place in the build tree and in the installed tree.
+OCELLUS_API std::filesystem::path default_plugin_directory();
+
 /// All types of all loaded plugins. An object handed by reference: there is no global one.
 class OCELLUS_API Registry {
  public:
@@ -94,11 +100,14 @@ class OCELLUS_API Registry {
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
-  /// Loads one file. Throws PluginError naming file, both values and how to rebuild; the registry stays as it was.
+  /// Loads one file; a file that is loaded already is left alone. Throws PluginError naming file, both values and how to
+  /// rebuild; the types stay as they were, and plugins() lists the refusal. A plugin is never unloaded.
   void load(const std::filesystem::path& file);
   /// Loads each .so of a directory in order of name; refusals are kept in plugins() and not thrown.
   void load_directory(const std::filesystem::path& directory);
-  /// `extra` files (--plugin), then OCELLUS_PLUGIN_PATH, then the installed directory found relative to this library.
+  /// The directory found relative to this library, then those of OCELLUS_PLUGIN_PATH (separated by ':'), then the `extra`
+  /// files (--plugin). In this order a stranger's plugin that repeats a built-in name is the one that is refused. Only
+  /// the refusal of an `extra` file is thrown.
   void load_default(const std::vector<std::filesystem::path>& extra = {});
   /// Registers without a file: tests, and programs that embed Ocellus. All or nothing, as load().
   void add(const std::string& plugin, const std::function<void(Registrar&)>& register_types);

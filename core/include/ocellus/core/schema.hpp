@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ocellus/core/error.hpp"
 #include "ocellus/core/json.hpp"
 
 namespace ocellus {
@@ -15,7 +16,7 @@ struct Size {
   int h = 1, w = 1;
   bool operator==(const Size&) const = default;
 };
-/// Low and high: "0.9..1.1" or [0.9, 1.1].
+/// Low and high: "0.9..1.1" or [0.9, 1.1]; a single x stands for [-x, x], as the factors of Keras' random layers.
 struct Interval {
   double low = 0, high = 0;
   bool operator==(const Interval&) const = default;
@@ -43,7 +44,7 @@ struct OCELLUS_API ParameterInfo {
   ParameterInfo& min(double v) { minimum = v; return *this; }
   ParameterInfo& max(double v) { maximum = v; return *this; }
   ParameterInfo& one_of(std::vector<std::string> words) { choices = std::move(words); return *this; }
-  /// "integer", "size HxW", "one of valid, same", "list of number", ...
+  /// "integer, at least 1", "size HxW", "one of valid, same", "list of number", "string or null", ...
   std::string type_text() const;
 };
 
@@ -56,6 +57,8 @@ class OCELLUS_API Schema {
   /// Strict check of what a person wrote: every key known, types and ranges right; fills in defaults. Throws UsageError
   /// "WHERE: unknown parameter 'fliters'; did you mean 'filters'?".
   Json check(const Json& given, const std::string& where) const;
+  /// Checks one value and gives its normal form (a size is [h, w], an interval [low, high]). Throws UsageError.
+  Json check_value(const ParameterInfo& parameter, const Json& value, const std::string& where) const;
   /// The value of a flag's text ("3x5", "true", "relu", "0.9..1.1", "a,b,c" for lists). Throws UsageError.
   Json from_text(const ParameterInfo& parameter, const std::string& text, const std::string& where) const;
 };
@@ -122,7 +125,13 @@ class Parameters {
     info.help = std::move(help);
     info.default_value = schema::to_json(P{}.*member);
     schema::describe(info, static_cast<const T*>(nullptr));
-    readers_.push_back([member, key = info.name](const Json& j, P& p) { schema::from_json(j.at(key), p.*member); });
+    readers_.push_back([member, key = info.name](const Json& j, P& p) {
+      try {
+        schema::from_json(j.at(key), p.*member);
+      } catch (const DataError& e) {
+        throw UsageError("parameter '" + key + "': " + e.what());
+      }
+    });
     schema_.parameters.push_back(std::move(info));
     return schema_.parameters.back();
   }

@@ -22,6 +22,7 @@ class OCELLUS_API Buffer {
 
   struct Storage;
   explicit Buffer(std::shared_ptr<Storage> storage) : storage_(std::move(storage)) {}
+  Storage* storage() const { return storage_.get(); }
 
  private:
   std::shared_ptr<Storage> storage_;

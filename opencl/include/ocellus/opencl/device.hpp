@@ -26,7 +26,7 @@ enum class KernelFamily { vector, tiled };
 OCELLUS_API const char* to_string(KernelFamily family);
 
 /// What a device reports, after `OCELLUS_DEVICE_LIMITS` ("local=16K,group=64,alloc=25%") has clamped it.
-struct DeviceInfo {
+struct OCELLUS_API DeviceInfo {
   int index = 0;  ///< position in list_devices(), what `--device 0` means
   std::string name, vendor, platform, driver, version;
   cl_device_type type = 0;

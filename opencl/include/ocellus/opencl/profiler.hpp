@@ -24,6 +24,9 @@ class OCELLUS_API Profiler {
 
   Profiler();
   ~Profiler();
+  void enable(bool on);
+  bool enabled() const;
+  /// Takes the event over.
   void record(const std::string& label, const std::string& kernel, const std::string& owner, cl_event event);
   /// Waits for the recorded events; rows by falling time.
   std::vector<Row> rows();

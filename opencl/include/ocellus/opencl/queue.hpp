@@ -52,6 +52,11 @@ class OCELLUS_API Queue {
   void wait_for(const Event& e);  ///< commands enqueued later start after it
   void flush();
   void finish();
+  void finish_quietly() noexcept;  ///< for destructors: waits, reports nothing
+
+  /// Notes that a command of this queue is about to use `buffer`: its memory may have had an earlier life on the other queue,
+  /// which is then waited for. Kernel and Queue do this themselves; whoever enqueues by handle() (CLBlast) calls it.
+  void touch(const Buffer& buffer);
 
   /// Name under which the profiler books the launches that follow ("conv1 Conv2D forward").
   void set_label(std::string label) { label_ = std::move(label); }
@@ -61,6 +66,8 @@ class OCELLUS_API Queue {
   Device& device_;
   cl_command_queue handle_;
   std::string label_;
+  struct Staging;
+  std::unique_ptr<Staging> staging_;  ///< host copies of writes under way
 };
 
 }  // namespace ocellus::opencl

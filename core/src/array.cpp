@@ -11,19 +11,26 @@ namespace ocellus {
 size_t bytes_of(DType type) {
   switch (type) {
     case DType::f32:
-    case DType::i32: return 4;
-    case DType::u8: return 1;
-    case DType::i64: return 8;
+    case DType::i32:
+      return 4;
+    case DType::u8:
+      return 1;
+    case DType::i64:
+      return 8;
   }
   throw Error("unknown element type");
 }
 
 const char* to_string(DType type) {
   switch (type) {
-    case DType::f32: return "f32";
-    case DType::i32: return "i32";
-    case DType::u8: return "u8";
-    case DType::i64: return "i64";
+    case DType::f32:
+      return "f32";
+    case DType::i32:
+      return "i32";
+    case DType::u8:
+      return "u8";
+    case DType::i64:
+      return "i64";
   }
   return "unknown";
 }
@@ -40,7 +47,8 @@ std::span<T> view(Bytes& bytes, DType held, DType wanted) {
 
 void check_size(const Shape& shape, size_t given) {
   if (static_cast<int64_t>(given) != shape.elements())
-    throw Error(fmt::format("shape {} has {} elements, {} were given", shape.str(), shape.elements(), given));
+    throw Error(fmt::format("shape {} has {} elements, {} were given", shape.str(),
+                            shape.elements(), given));
 }
 
 }  // namespace
@@ -63,11 +71,15 @@ Array Array::of_ints(Shape shape, std::span<const int32_t> values) {
 std::span<float> Array::f32() { return view<float>(bytes_, type_, DType::f32); }
 std::span<const float> Array::f32() const { return view<const float>(bytes_, type_, DType::f32); }
 std::span<int32_t> Array::i32() { return view<int32_t>(bytes_, type_, DType::i32); }
-std::span<const int32_t> Array::i32() const { return view<const int32_t>(bytes_, type_, DType::i32); }
+std::span<const int32_t> Array::i32() const {
+  return view<const int32_t>(bytes_, type_, DType::i32);
+}
 std::span<uint8_t> Array::u8() { return view<uint8_t>(bytes_, type_, DType::u8); }
 std::span<const uint8_t> Array::u8() const { return view<const uint8_t>(bytes_, type_, DType::u8); }
 std::span<int64_t> Array::i64() { return view<int64_t>(bytes_, type_, DType::i64); }
-std::span<const int64_t> Array::i64() const { return view<const int64_t>(bytes_, type_, DType::i64); }
+std::span<const int64_t> Array::i64() const {
+  return view<const int64_t>(bytes_, type_, DType::i64);
+}
 
 Array Array::to_f32() const {
   if (type_ == DType::f32) return *this;
@@ -76,10 +88,17 @@ Array Array::to_f32() const {
     for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<float>(from[i]);
   };
   switch (type_) {
-    case DType::f32: break;
-    case DType::i32: convert(i32()); break;
-    case DType::u8: convert(u8()); break;
-    case DType::i64: convert(i64()); break;
+    case DType::f32:
+      break;
+    case DType::i32:
+      convert(i32());
+      break;
+    case DType::u8:
+      convert(u8());
+      break;
+    case DType::i64:
+      convert(i64());
+      break;
   }
   return out;
 }

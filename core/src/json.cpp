@@ -14,14 +14,16 @@ namespace {
 
 constexpr size_t max_depth = 200;
 
-// Builds a Json from the parser's events: so objects keep their order and depth is checked while it grows.
+// Builds a Json from the parser's events: so objects keep their order and depth is checked while it
+// grows.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool null() override { return put(Json()); }
   bool boolean(bool v) override { return put(v); }
   bool number_integer(number_integer_t v) override { return put(v); }
   bool number_unsigned(number_unsigned_t v) override {
-    if (v > static_cast<number_unsigned_t>(std::numeric_limits<int64_t>::max())) return put(static_cast<double>(v));
+    if (v > static_cast<number_unsigned_t>(std::numeric_limits<int64_t>::max()))
+      return put(static_cast<double>(v));
     return put(static_cast<int64_t>(v));
   }
   bool number_float(number_float_t v, const string_t&) override { return put(v); }
@@ -46,7 +48,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_array() override { return close(); }
   bool parse_error(size_t, const std::string&, const nlohmann::json::exception& e) override {
     error = e.what();
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ...": the place is what helps.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error ...": the
+    // place is what helps.
     if (const size_t at = error.find("line "); at != std::string::npos) error.erase(0, at);
     return false;
   }
@@ -97,7 +100,8 @@ std::string number_text(double v) {
 
 bool is_flat(const Json& v) {
   if (v.is_list())
-    return std::none_of(v.as_list().begin(), v.as_list().end(), [](const Json& i) { return i.is_list() || i.is_object(); });
+    return std::none_of(v.as_list().begin(), v.as_list().end(),
+                        [](const Json& i) { return i.is_list() || i.is_object(); });
   return v.size() == 0;
 }
 
@@ -109,11 +113,21 @@ void write(const Json& v, int indent, int level, std::string& out) {
   };
   const char* comma = lines ? "," : indent >= 0 ? ", " : ",";
   switch (v.type()) {
-    case Json::Type::null: out += "null"; break;
-    case Json::Type::boolean: out += v.as_bool() ? "true" : "false"; break;
-    case Json::Type::integer: out += fmt::format("{}", v.as_int64()); break;
-    case Json::Type::number: out += number_text(v.as_double()); break;
-    case Json::Type::string: out += quoted(v.as_string()); break;
+    case Json::Type::null:
+      out += "null";
+      break;
+    case Json::Type::boolean:
+      out += v.as_bool() ? "true" : "false";
+      break;
+    case Json::Type::integer:
+      out += fmt::format("{}", v.as_int64());
+      break;
+    case Json::Type::number:
+      out += number_text(v.as_double());
+      break;
+    case Json::Type::string:
+      out += quoted(v.as_string());
+      break;
     case Json::Type::list: {
       out += '[';
       bool first = true;
@@ -144,7 +158,8 @@ void write(const Json& v, int indent, int level, std::string& out) {
 }
 
 const char* with_article(Json::Type type) {
-  constexpr const char* names[] = {"null", "a boolean", "an integer", "a number", "a string", "a list", "an object"};
+  constexpr const char* names[] = {"null",     "a boolean", "an integer", "a number",
+                                   "a string", "a list",    "an object"};
   return names[static_cast<size_t>(type)];
 }
 
@@ -174,7 +189,8 @@ T member_or(const Json& object, std::string_view key, T otherwise, auto read) {
 
 Json Json::parse(std::string_view text, const std::string& where) {
   Builder builder;
-  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder, nlohmann::json::input_format_t::json, true, true))
+  if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder,
+                                 nlohmann::json::input_format_t::json, true, true))
     throw DataError(fmt::format("{}: {}", where, builder.error));
   return std::move(builder.result);
 }
@@ -186,7 +202,8 @@ std::string Json::dump(int indent) const {
 }
 
 const char* Json::type_name() const {
-  constexpr const char* names[] = {"null", "boolean", "integer", "number", "string", "list", "object"};
+  constexpr const char* names[] = {"null",   "boolean", "integer", "number",
+                                   "string", "list",    "object"};
   return names[value_.index()];
 }
 
@@ -213,10 +230,14 @@ double Json::as_double() const {
   return held<const double>(value_, "a number", *this);
 }
 
-const std::string& Json::as_string() const { return held<const std::string>(value_, "a string", *this); }
+const std::string& Json::as_string() const {
+  return held<const std::string>(value_, "a string", *this);
+}
 const Json::List& Json::as_list() const { return held<const List>(value_, "a list", *this); }
 Json::List& Json::as_list() { return held<List>(value_, "a list", *this); }
-const Json::Object& Json::as_object() const { return held<const Object>(value_, "an object", *this); }
+const Json::Object& Json::as_object() const {
+  return held<const Object>(value_, "an object", *this);
+}
 Json::Object& Json::as_object() { return held<Object>(value_, "an object", *this); }
 
 size_t Json::size() const {
@@ -243,7 +264,8 @@ const Json& Json::at(std::string_view key) const {
 
 const Json& Json::at(size_t index) const {
   const List& l = as_list();
-  if (index >= l.size()) throw DataError(fmt::format("a list of {} has no item {}", l.size(), index));
+  if (index >= l.size())
+    throw DataError(fmt::format("a list of {} has no item {}", l.size(), index));
   return l[index];
 }
 
@@ -266,7 +288,9 @@ bool Json::erase(std::string_view key) {
 std::string Json::get(std::string_view key, const std::string& otherwise) const {
   return member_or<std::string>(*this, key, otherwise, [](const Json& j) { return j.as_string(); });
 }
-std::string Json::get(std::string_view key, const char* otherwise) const { return get(key, std::string(otherwise)); }
+std::string Json::get(std::string_view key, const char* otherwise) const {
+  return get(key, std::string(otherwise));
+}
 int Json::get(std::string_view key, int otherwise) const {
   return member_or<int>(*this, key, otherwise, [](const Json& j) { return j.as_int(); });
 }

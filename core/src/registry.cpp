@@ -16,30 +16,45 @@ namespace fs = std::filesystem;
 
 const char* to_string(Kind kind) {
   switch (kind) {
-    case Kind::layer: return "layer";
-    case Kind::activation: return "activation";
-    case Kind::loss: return "loss";
-    case Kind::metric: return "metric";
-    case Kind::optimizer: return "optimizer";
-    case Kind::schedule: return "schedule";
-    case Kind::augmenter: return "augmenter";
-    case Kind::dataset: return "dataset";
-    case Kind::model_format: return "model format";
-    case Kind::architecture: return "architecture";
-    case Kind::analyzer: return "analyzer";
-    case Kind::classifier: return "classifier";
+    case Kind::layer:
+      return "layer";
+    case Kind::activation:
+      return "activation";
+    case Kind::loss:
+      return "loss";
+    case Kind::metric:
+      return "metric";
+    case Kind::optimizer:
+      return "optimizer";
+    case Kind::schedule:
+      return "schedule";
+    case Kind::augmenter:
+      return "augmenter";
+    case Kind::dataset:
+      return "dataset";
+    case Kind::model_format:
+      return "model format";
+    case Kind::architecture:
+      return "architecture";
+    case Kind::analyzer:
+      return "analyzer";
+    case Kind::classifier:
+      return "classifier";
   }
   return "unknown";
 }
 
 const std::vector<std::string>& reserved_flags() {
   static const std::vector<std::string> flags = {
-      "batch",  "budget", "csv",  "data",   "device",     "force",        "help", "json", "model", "npy",    "out",    "plugin",
-      "png",    "preprocess", "profile", "print_recipe", "quiet", "resume", "seed", "set", "target", "trust", "verbose", "version"};
+      "batch", "budget", "csv",  "data",   "device", "force",      "help",    "json",
+      "model", "npy",    "out",  "plugin", "png",    "preprocess", "profile", "print_recipe",
+      "quiet", "resume", "seed", "set",    "target", "trust",      "verbose", "version"};
   return flags;
 }
 
-fs::path default_plugin_directory() { return platform::this_library().parent_path() / "ocellus" / "plugins"; }
+fs::path default_plugin_directory() {
+  return platform::this_library().parent_path() / "ocellus" / "plugins";
+}
 
 TypeInfo& TypeInfo::with_activation() {
   takes_activation = true;
@@ -64,17 +79,24 @@ using Key = std::pair<Kind, std::string>;
 
 std::string label(const TypeInfo& t) { return fmt::format("{} '{}'", to_string(t.kind), t.name); }
 
-// What a type declares of itself must hold: a default outside its own range would surface only at the first user.
+// What a type declares of itself must hold: a default outside its own range would surface only at
+// the first user.
 void check_declaration(const TypeInfo& t) {
-  if (t.name.empty() || !t.create) throw PluginError(fmt::format("{} has no {}", label(t), t.create ? "name" : "create function"));
+  if (t.name.empty() || !t.create)
+    throw PluginError(fmt::format("{} has no {}", label(t), t.create ? "name" : "create function"));
   for (const ParameterInfo& p : t.schema.parameters) {
     if (p.name.empty() || t.schema.find(p.name) != &p)
-      throw PluginError(fmt::format("{} declares the parameter '{}' twice or without a name", label(t), p.name));
+      throw PluginError(
+          fmt::format("{} declares the parameter '{}' twice or without a name", label(t), p.name));
     const auto& reserved = reserved_flags();
-    if (t.kind == Kind::analyzer && std::find(reserved.begin(), reserved.end(), p.name) != reserved.end())
-      throw PluginError(fmt::format("{}: parameter '{}' clashes with the flag --{} of every tool; rename it", label(t), p.name, p.name));
+    if (t.kind == Kind::analyzer &&
+        std::find(reserved.begin(), reserved.end(), p.name) != reserved.end())
+      throw PluginError(
+          fmt::format("{}: parameter '{}' clashes with the flag --{} of every tool; rename it",
+                      label(t), p.name, p.name));
     try {
-      if (!p.is_required) t.schema.check_value(p, p.default_value, fmt::format("default of {}", label(t)));
+      if (!p.is_required)
+        t.schema.check_value(p, p.default_value, fmt::format("default of {}", label(t)));
     } catch (const UsageError& e) {
       throw PluginError(e.what());
     }
@@ -97,13 +119,16 @@ struct Registry::State {
       const auto old = types.find({t->kind, t->name});
       const auto [twin, is_new] = fresh.emplace(Key{t->kind, t->name}, t.get());
       if (old != types.end() || !is_new)
-        throw PluginError(fmt::format("{} of plugin '{}' is already registered by plugin '{}'", label(*t), t->plugin,
-                                      old != types.end() ? old->second->plugin : twin->second->plugin));
+        throw PluginError(fmt::format(
+            "{} of plugin '{}' is already registered by plugin '{}'", label(*t), t->plugin,
+            old != types.end() ? old->second->plugin : twin->second->plugin));
       for (const std::string& name : t->keras_names) {
         const auto claimed = keras_layers.find(name);
         if (claimed != keras_layers.end() || !fresh_keras.emplace(name, t.get()).second)
-          throw PluginError(fmt::format("{} of plugin '{}' claims the Keras layer '{}', which is claimed by {}", label(*t), t->plugin, name,
-                                        label(claimed != keras_layers.end() ? *claimed->second : *fresh_keras[name])));
+          throw PluginError(fmt::format(
+              "{} of plugin '{}' claims the Keras layer '{}', which is claimed by {}", label(*t),
+              t->plugin, name,
+              label(claimed != keras_layers.end() ? *claimed->second : *fresh_keras[name])));
       }
     }
     for (auto& t : staged) types.emplace(Key{t->kind, t->name}, std::move(t));
@@ -111,7 +136,8 @@ struct Registry::State {
   }
 
   const PluginRecord* loaded(auto matches) const {
-    const auto it = std::find_if(plugins.begin(), plugins.end(), [&](const PluginRecord& p) { return p.loaded && matches(p); });
+    const auto it = std::find_if(plugins.begin(), plugins.end(),
+                                 [&](const PluginRecord& p) { return p.loaded && matches(p); });
     return it == plugins.end() ? nullptr : &*it;
   }
 
@@ -127,7 +153,8 @@ struct Registry::State {
 Registry::Registry() : state_(std::make_unique<State>()) {}
 Registry::~Registry() = default;
 
-void Registry::add(const std::string& plugin, const std::function<void(Registrar&)>& register_types) {
+void Registry::add(const std::string& plugin,
+                   const std::function<void(Registrar&)>& register_types) {
   if (state_->loaded([&](const PluginRecord& p) { return p.id == plugin; }))
     throw PluginError(fmt::format("a plugin with the id '{}' is already loaded", plugin));
   Registrar registrar(plugin);
@@ -141,7 +168,8 @@ void Registry::add(const std::string& plugin, const std::function<void(Registrar
 
 namespace {
 
-// What a plugin throws while it registers becomes a refusal that names the file; foreign exceptions too.
+// What a plugin throws while it registers becomes a refusal that names the file; foreign exceptions
+// too.
 void run_register(const fs::path& file, void (*register_types)(Registrar&), Registrar& registrar) {
   std::string what;
   try {
@@ -151,7 +179,8 @@ void run_register(const fs::path& file, void (*register_types)(Registrar&), Regi
   } catch (...) {
     what = "an exception of unknown type";
   }
-  throw PluginError(fmt::format("{}: failed while it registered its types: {}", file.string(), what));
+  throw PluginError(
+      fmt::format("{}: failed while it registered its types: {}", file.string(), what));
 }
 
 }  // namespace
@@ -169,7 +198,8 @@ void Registry::load(const fs::path& file) {
     record.version = d.version;
     record.licence = d.licence;
     if (const auto* twin = state_->loaded([&](const PluginRecord& p) { return p.id == record.id; }))
-      throw PluginError(fmt::format("{}: a plugin with the id '{}' is already loaded{}", file.string(), record.id,
+      throw PluginError(fmt::format("{}: a plugin with the id '{}' is already loaded{}",
+                                    file.string(), record.id,
                                     twin->file.empty() ? "" : " from " + twin->file.string()));
     Registrar registrar(record.id);
     run_register(file, open_plugin(file, d), registrar);
@@ -225,7 +255,8 @@ const TypeInfo& Registry::get(Kind kind, std::string_view name) const {
   if (const TypeInfo* found = find(kind, name)) return *found;
   std::vector<std::string> names;
   for (const TypeInfo* t : all(kind)) names.push_back(t->name);
-  const std::string message = fmt::format("no {} '{}'{}", to_string(kind), name, suggestion(name, names));
+  const std::string message =
+      fmt::format("no {} '{}'{}", to_string(kind), name, suggestion(name, names));
   if (!nearest(name, names).empty()) throw UsageError(message);
   throw PluginError(message + state_->refusals());
 }

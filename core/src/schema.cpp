@@ -15,17 +15,28 @@ using Type = ParameterInfo::Type;
 
 const char* base_text(Type type) {
   switch (type) {
-    case Type::boolean: return "true or false";
-    case Type::integer: return "integer";
-    case Type::number: return "number";
-    case Type::string: return "string";
-    case Type::size: return "size HxW";
-    case Type::interval: return "range LOW..HIGH";
-    case Type::layer: return "name of a layer";
-    case Type::class_name: return "class (name or index)";
-    case Type::path: return "path";
-    case Type::seed: return "seed";
-    case Type::json: return "any value";
+    case Type::boolean:
+      return "true or false";
+    case Type::integer:
+      return "integer";
+    case Type::number:
+      return "number";
+    case Type::string:
+      return "string";
+    case Type::size:
+      return "size HxW";
+    case Type::interval:
+      return "range LOW..HIGH";
+    case Type::layer:
+      return "name of a layer";
+    case Type::class_name:
+      return "class (name or index)";
+    case Type::path:
+      return "path";
+    case Type::seed:
+      return "seed";
+    case Type::json:
+      return "any value";
   }
   return "value";
 }
@@ -54,7 +65,8 @@ std::optional<Json> interval_of_text(std::string_view text) {
     const auto v = number_of<double>(text);
     return v ? std::optional<Json>(*v) : std::nullopt;
   }
-  const auto low = number_of<double>(text.substr(0, dots)), high = number_of<double>(text.substr(dots + 2));
+  const auto low = number_of<double>(text.substr(0, dots)),
+             high = number_of<double>(text.substr(dots + 2));
   if (!low || !high) return std::nullopt;
   return Json(Json::List{*low, *high});
 }
@@ -73,36 +85,46 @@ std::optional<Json> normal_interval(const Json& v) {
     return parsed ? normal_interval(*parsed) : std::nullopt;
   }
   if (v.is_number()) return Json(Json::List{-std::abs(v.as_double()), std::abs(v.as_double())});
-  if (v.is_list() && v.size() == 2 && v.at(0).is_number() && v.at(1).is_number() && v.at(0).as_double() <= v.at(1).as_double())
+  if (v.is_list() && v.size() == 2 && v.at(0).is_number() && v.at(1).is_number() &&
+      v.at(0).as_double() <= v.at(1).as_double())
     return v;
   return std::nullopt;
 }
 
 std::optional<Json> normal_scalar(Type type, const Json& v) {
   switch (type) {
-    case Type::boolean: return v.is_bool() ? std::optional(v) : std::nullopt;
+    case Type::boolean:
+      return v.is_bool() ? std::optional(v) : std::nullopt;
     case Type::integer:
     case Type::seed:
       // 3.0 is what some writers make of 3.
-      if (v.type() == Json::Type::number && v.as_double() == std::floor(v.as_double()) && std::abs(v.as_double()) < 9e15)
+      if (v.type() == Json::Type::number && v.as_double() == std::floor(v.as_double()) &&
+          std::abs(v.as_double()) < 9e15)
         return Json(v.as_int64());
       return v.is_integer() ? std::optional(v) : std::nullopt;
-    case Type::number: return v.is_number() && std::isfinite(v.as_double()) ? std::optional(v) : std::nullopt;
+    case Type::number:
+      return v.is_number() && std::isfinite(v.as_double()) ? std::optional(v) : std::nullopt;
     case Type::class_name:
       if (v.is_integer()) return Json(fmt::format("{}", v.as_int64()));
       [[fallthrough]];
     case Type::string:
     case Type::layer:
-    case Type::path: return v.is_string() ? std::optional(v) : std::nullopt;
-    case Type::size: return normal_size(v);
-    case Type::interval: return normal_interval(v);
-    case Type::json: return v;
+    case Type::path:
+      return v.is_string() ? std::optional(v) : std::nullopt;
+    case Type::size:
+      return normal_size(v);
+    case Type::interval:
+      return normal_interval(v);
+    case Type::json:
+      return v;
   }
   return std::nullopt;
 }
 
 bool in_bounds(const ParameterInfo& p, const Json& v) {
-  if (v.is_list()) return std::all_of(v.as_list().begin(), v.as_list().end(), [&](const Json& i) { return in_bounds(p, i); });
+  if (v.is_list())
+    return std::all_of(v.as_list().begin(), v.as_list().end(),
+                       [&](const Json& i) { return in_bounds(p, i); });
   if (!v.is_number()) return true;
   return !(p.minimum && v.as_double() < *p.minimum) && !(p.maximum && v.as_double() > *p.maximum);
 }
@@ -113,10 +135,12 @@ bool is_choice(const ParameterInfo& p, const Json& v) {
   return std::find(p.choices.begin(), p.choices.end(), text) != p.choices.end();
 }
 
-[[noreturn]] void refuse(const ParameterInfo& p, const Json& found, const std::string& where, const std::string& hint = {}) {
+[[noreturn]] void refuse(const ParameterInfo& p, const Json& found, const std::string& where,
+                         const std::string& hint = {}) {
   std::string text = found.dump();
   if (text.size() > 80) text = text.substr(0, 77) + "...";
-  throw UsageError(fmt::format("{}: parameter '{}': expected {}, found {}{}", where, p.name, p.type_text(), text, hint));
+  throw UsageError(fmt::format("{}: parameter '{}': expected {}, found {}{}", where, p.name,
+                               p.type_text(), text, hint));
 }
 
 Json check_scalar(const ParameterInfo& p, const Json& v, const std::string& where) {
@@ -149,7 +173,8 @@ Json scalar_of_text(const ParameterInfo& p, const std::string& text, const std::
       } catch (const DataError&) {
         return text;
       }
-    default: return text;
+    default:
+      return text;
   }
   refuse(p, text, where);
 }
@@ -157,7 +182,8 @@ Json scalar_of_text(const ParameterInfo& p, const std::string& text, const std::
 }  // namespace
 
 std::string ParameterInfo::type_text() const {
-  std::string text = choices.empty() ? base_text(type) : fmt::format("one of {}", fmt::join(choices, ", "));
+  std::string text =
+      choices.empty() ? base_text(type) : fmt::format("one of {}", fmt::join(choices, ", "));
   if (list) text = "list of " + text;
   if (minimum && maximum)
     text += fmt::format(", {} to {}", *minimum, *maximum);
@@ -175,7 +201,8 @@ const ParameterInfo* Schema::find(std::string_view name) const {
   return nullptr;
 }
 
-Json Schema::check_value(const ParameterInfo& p, const Json& value, const std::string& where) const {
+Json Schema::check_value(const ParameterInfo& p, const Json& value,
+                         const std::string& where) const {
   if (value.is_null() && p.nullable) return value;
   if (!p.list) return check_scalar(p, value, where);
   if (!value.is_list()) refuse(p, value, where);
@@ -186,31 +213,37 @@ Json Schema::check_value(const ParameterInfo& p, const Json& value, const std::s
 
 Json Schema::check(const Json& given, const std::string& where) const {
   if (!given.is_object() && !given.is_null())
-    throw UsageError(fmt::format("{}: expected an object of parameters, found {}", where, given.dump()));
+    throw UsageError(
+        fmt::format("{}: expected an object of parameters, found {}", where, given.dump()));
   if (given.is_object()) {
     std::vector<std::string> names;
     for (const ParameterInfo& p : parameters) names.push_back(p.name);
     for (const auto& [key, value] : given.as_object())
       if (!find(key))
-        throw UsageError(names.empty() ? fmt::format("{}: unknown parameter '{}'; it takes none", where, key)
-                                       : fmt::format("{}: unknown parameter '{}'{}", where, key, suggestion(key, names)));
+        throw UsageError(
+            names.empty()
+                ? fmt::format("{}: unknown parameter '{}'; it takes none", where, key)
+                : fmt::format("{}: unknown parameter '{}'{}", where, key, suggestion(key, names)));
   }
   Json checked = Json::object();
   for (const ParameterInfo& p : parameters) {
     const Json* value = given.find(p.name);
     if (!value && p.is_required)
-      throw UsageError(fmt::format("{}: parameter '{}' is missing ({}: {})", where, p.name, p.type_text(), p.help));
+      throw UsageError(fmt::format("{}: parameter '{}' is missing ({}: {})", where, p.name,
+                                   p.type_text(), p.help));
     checked[p.name] = check_value(p, value ? *value : p.default_value, where);
   }
   return checked;
 }
 
-Json Schema::from_text(const ParameterInfo& p, const std::string& text, const std::string& where) const {
+Json Schema::from_text(const ParameterInfo& p, const std::string& text,
+                       const std::string& where) const {
   if (p.nullable && (text == "null" || text == "none")) return {};
   if (!p.list) return check_value(p, scalar_of_text(p, text, where), where);
   Json list = Json::list();
   if (!trim(text).empty())
-    for (const std::string& part : split(text, ',')) list.push_back(scalar_of_text(p, std::string(trim(part)), where));
+    for (const std::string& part : split(text, ','))
+      list.push_back(scalar_of_text(p, std::string(trim(part)), where));
   return check_value(p, list, where);
 }
 
@@ -235,7 +268,9 @@ void from_json(const Json& j, int64_t& v) { v = j.as_int64(); }
 void from_json(const Json& j, double& v) { v = j.as_double(); }
 void from_json(const Json& j, std::string& v) { v = j.as_string(); }
 void from_json(const Json& j, Size& v) { v = {j.at(size_t{0}).as_int(), j.at(size_t{1}).as_int()}; }
-void from_json(const Json& j, Interval& v) { v = {j.at(size_t{0}).as_double(), j.at(size_t{1}).as_double()}; }
+void from_json(const Json& j, Interval& v) {
+  v = {j.at(size_t{0}).as_double(), j.at(size_t{1}).as_double()};
+}
 void from_json(const Json& j, LayerName& v) { v.value = j.as_string(); }
 void from_json(const Json& j, ClassName& v) { v.value = j.as_string(); }
 void from_json(const Json& j, Path& v) { v.value = j.as_string(); }

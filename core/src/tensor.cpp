@@ -9,7 +9,8 @@
 namespace ocellus {
 
 opencl::Operand Tensor::matrix(int columns) const {
-  if (!contiguous()) throw Error(fmt::format("a strided tensor {} cannot be seen as a matrix", shape.str()));
+  if (!contiguous())
+    throw Error(fmt::format("a strided tensor {} cannot be seen as a matrix", shape.str()));
   if (columns <= 0 || shape.elements() % columns)
     throw Error(fmt::format("{} has no whole rows of {} elements", shape.str(), columns));
   return {buffer, offset, static_cast<uint32_t>(columns)};
@@ -37,7 +38,8 @@ Tensor Tensor::items(int first, int count) const {
 }
 
 Tensor Tensor::reshaped(Shape to) const {
-  if (!contiguous()) throw Error(fmt::format("a strided tensor {} cannot be reshaped", shape.str()));
+  if (!contiguous())
+    throw Error(fmt::format("a strided tensor {} cannot be reshaped", shape.str()));
   if (to.elements() != shape.elements())
     throw ShapeError(fmt::format("{} cannot be reshaped to {}", shape.str(), to.str()));
   Tensor t = *this;
@@ -46,9 +48,11 @@ Tensor Tensor::reshaped(Shape to) const {
   return t;
 }
 
-Tensor Tensor::make(opencl::Device& device, const Shape& shape, const std::string& what, DType type) {
+Tensor Tensor::make(opencl::Device& device, const Shape& shape, const std::string& what,
+                    DType type) {
   const size_t bytes = static_cast<size_t>(shape.elements()) * bytes_of(type);
-  return {device.allocate(std::max<size_t>(bytes, 1), what), 0, static_cast<uint32_t>(shape.channels()), type, shape};
+  return {device.allocate(std::max<size_t>(bytes, 1), what), 0,
+          static_cast<uint32_t>(shape.channels()), type, shape};
 }
 
 namespace {
@@ -66,17 +70,20 @@ struct Rectangle {
     region[2] = 1;
     pitch = row;
   }
-  // OpenCL wants each row of a region to lie within the pitch; a slice may start anywhere in the buffer.
+  // OpenCL wants each row of a region to lie within the pitch; a slice may start anywhere in the
+  // buffer.
   bool wraps() const { return origin[0] + region[0] > pitch; }
 };
 
 void check_same(const Shape& a, DType at, const Shape& b, DType bt) {
   if (a != b || at != bt)
-    throw Error(fmt::format("an array {} of {} and a tensor {} of {} do not fit", a.str(), to_string(at), b.str(), to_string(bt)));
+    throw Error(fmt::format("an array {} of {} and a tensor {} of {} do not fit", a.str(),
+                            to_string(at), b.str(), to_string(bt)));
 }
 
 void check_cl(cl_int status, const char* call) {
-  if (status != CL_SUCCESS) throw DeviceError(fmt::format("{} failed with OpenCL error {}", call, status));
+  if (status != CL_SUCCESS)
+    throw DeviceError(fmt::format("{} failed with OpenCL error {}", call, status));
 }
 
 }  // namespace
@@ -91,13 +98,15 @@ void upload(opencl::Queue& queue, const Array& from, const Tensor& to) {
   }
   const Rectangle r(to);
   if (!r.wraps()) {
-    check_cl(clEnqueueWriteBufferRect(queue.handle(), to.buffer.handle(), CL_TRUE, r.origin, r.host, r.region, r.pitch, 0,
-                                      r.region[0], 0, from.bytes().data(), 0, nullptr, nullptr),
+    check_cl(clEnqueueWriteBufferRect(queue.handle(), to.buffer.handle(), CL_TRUE, r.origin, r.host,
+                                      r.region, r.pitch, 0, r.region[0], 0, from.bytes().data(), 0,
+                                      nullptr, nullptr),
              "clEnqueueWriteBufferRect");
     return;
   }
   for (size_t i = 0; i < r.region[1]; ++i)
-    queue.write(to.buffer, to.offset * size + i * r.pitch, from.bytes().data() + i * r.region[0], r.region[0]);
+    queue.write(to.buffer, to.offset * size + i * r.pitch, from.bytes().data() + i * r.region[0],
+                r.region[0]);
 }
 
 Array download(opencl::Queue& queue, const Tensor& from) {
@@ -110,13 +119,15 @@ Array download(opencl::Queue& queue, const Tensor& from) {
   }
   const Rectangle r(from);
   if (!r.wraps()) {
-    check_cl(clEnqueueReadBufferRect(queue.handle(), from.buffer.handle(), CL_TRUE, r.origin, r.host, r.region, r.pitch, 0,
-                                     r.region[0], 0, to.bytes().data(), 0, nullptr, nullptr),
+    check_cl(clEnqueueReadBufferRect(queue.handle(), from.buffer.handle(), CL_TRUE, r.origin,
+                                     r.host, r.region, r.pitch, 0, r.region[0], 0,
+                                     to.bytes().data(), 0, nullptr, nullptr),
              "clEnqueueReadBufferRect");
     return to;
   }
   for (size_t i = 0; i < r.region[1]; ++i)
-    queue.read(from.buffer, from.offset * size + i * r.pitch, to.bytes().data() + i * r.region[0], r.region[0]);
+    queue.read(from.buffer, from.offset * size + i * r.pitch, to.bytes().data() + i * r.region[0],
+               r.region[0]);
   return to;
 }
 

@@ -10,10 +10,12 @@
 namespace ocellus {
 namespace {
 
-// Edit distance with swaps of neighbours (optimal string alignment), case ignored: what a slip of the hand costs.
+// Edit distance with swaps of neighbours (optimal string alignment), case ignored: what a slip of
+// the hand costs.
 size_t distance(std::string_view a, std::string_view b) {
   const auto same = [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
   };
   std::vector<size_t> older(b.size() + 1), old(b.size() + 1), now(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) old[j] = j;
@@ -45,7 +47,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   return best;
 }
 
-std::string suggestion(std::string_view word, const std::vector<std::string>& candidates, size_t most) {
+std::string suggestion(std::string_view word, const std::vector<std::string>& candidates,
+                       size_t most) {
   if (const std::string near = nearest(word, candidates); !near.empty())
     return fmt::format("; did you mean '{}'?", near);
   if (candidates.empty()) return "; none are known";
@@ -80,7 +83,8 @@ std::string human_bytes(double bytes) {
     bytes /= 1000;
     ++unit;
   }
-  return unit && bytes < 9.95 ? fmt::format("{:.1f} {}", bytes, units[unit]) : fmt::format("{:.0f} {}", bytes, units[unit]);
+  return unit && bytes < 9.95 ? fmt::format("{:.1f} {}", bytes, units[unit])
+                              : fmt::format("{:.0f} {}", bytes, units[unit]);
 }
 
 }  // namespace ocellus

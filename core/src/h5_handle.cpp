@@ -27,7 +27,7 @@ std::string last_error() {
 }
 
 std::string place(const std::string& file, std::string_view path) {
-  return fmt::format("{}: '{}'", file, path.empty() ? "/" : path);
+  return fmt::format("{}: '{}{}'", file, path.starts_with('/') ? "" : "/", path);
 }
 
 namespace {

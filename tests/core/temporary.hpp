@@ -1,0 +1,41 @@
+#pragma once
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+namespace ocellus::test {
+
+/// A fresh directory that goes away with the object.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "ocellus-test-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
+    path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// For BOOST_CHECK_EXCEPTION: the message holds `part`.
+inline auto says(std::string part) {
+  return [part = std::move(part)](const std::exception& e) {
+    const bool found = std::string(e.what()).find(part) != std::string::npos;
+    if (!found) BOOST_TEST_MESSAGE("message: " << e.what());
+    return found;
+  };
+}
+
+}  // namespace ocellus::test

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "ocellus/core/layer.hpp"
+#include "ocellus/core/registry.hpp"
+
+/// The bundle "layers": each X.cpp is one type (a pair where they differ in a word) and registers
+/// itself here.
+namespace ocellus::layers {
+
+void register_activation(Registrar& r);
+void register_add(Registrar& r);
+void register_batch_normalization(Registrar& r);
+void register_concatenate(Registrar& r);
+void register_conv2d(Registrar& r);
+void register_dense(Registrar& r);
+void register_dropout(Registrar& r);
+void register_elu(Registrar& r);
+void register_flatten(Registrar& r);
+void register_global_pooling2d(Registrar& r);
+void register_input(Registrar& r);
+void register_leaky_relu(Registrar& r);
+void register_normalization(Registrar& r);
+void register_pooling2d(Registrar& r);
+void register_relu(Registrar& r);
+void register_rescaling(Registrar& r);
+void register_reshape(Registrar& r);
+void register_softmax(Registrar& r);
+void register_zero_padding2d(Registrar& r);
+
+/// Answer of a layer that maps each element by itself, or hands its elements on under another
+/// shape.
+LayerPlan pointwise_plan(const PlanRequest& request, Pointwise f, bool saves_inputs = false,
+                         bool saves_outputs = false);
+
+/// A float as OpenCL C writes it: "0.3f", "1.0f". Digits enough to come back as the same float.
+std::string literal(double value);
+
+/// `pad`ding "valid" or "same" of a window along one axis; with `halo` the input holds the padding
+/// already. Throws ShapeError when the window is larger than the input.
+opencl::Axis window_axis_of(int in, int kernel, int stride, int dilation,
+                            const std::string& padding, bool halo);
+
+/// Stages of the store of a layer with weights: its own bias, if it has one (parameter 1), then
+/// what core offered; and their operands.
+opencl::Epilogue biased_epilogue(const LayerPlan& plan);
+std::vector<opencl::Operand> epilogue_operands(const ForwardArgs& args);
+
+/// An operation that exists twice, for gradients that overwrite and for those that add.
+template <class Op>
+class Overwriting {
+ public:
+  template <class Make>
+  explicit Overwriting(const Make& make) : overwrite_(make(false)), add_(make(true)) {}
+  const Op& operator()(bool accumulate) const { return accumulate ? add_ : overwrite_; }
+  size_t workspace_bytes() const {
+    return std::max(overwrite_.workspace_bytes(), add_.workspace_bytes());
+  }
+
+ private:
+  Op overwrite_, add_;
+};
+
+/// A packed copy of weights, redone when they change.
+class Packed {
+ public:
+  Packed(opencl::Device& device, size_t bytes, const std::string& what) {
+    if (bytes) buffer_ = device.allocate(bytes, what);
+  }
+  /// `pack(buffer)` enqueues the packing; called only if the weights are not those of the last
+  /// call.
+  template <class Pack>
+  const opencl::Buffer& of(const Parameter& weights, const Pack& pack) {
+    const bool same = weights.tensor.buffer == source_ && weights.tensor.offset == offset_ &&
+                      weights.version == version_;
+    if (buffer_ && !same) {
+      pack(buffer_);
+      source_ = weights.tensor.buffer;
+      offset_ = weights.tensor.offset;
+      version_ = weights.version;
+    }
+    return buffer_;
+  }
+
+ private:
+  opencl::Buffer buffer_, source_;
+  uint32_t offset_ = 0;
+  uint64_t version_ = 0;
+};
+
+}  // namespace ocellus::layers

@@ -1,0 +1,141 @@
+// How a person names a model: by file, by zoo name, or typed.
+#include "ocellus/core/model.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+
+#include "ocellus/core/error.hpp"
+#include "ocellus/core/file.hpp"
+#include "ocellus/core/model_format.hpp"
+#include "ocellus/core/text.hpp"
+#include "ocellus/core/trial.hpp"
+
+namespace ocellus {
+namespace fs = std::filesystem;
+
+ModelFormat::~ModelFormat() = default;
+Architecture::~Architecture() = default;
+
+namespace {
+
+constexpr const char* native_format = "keras_hdf5";
+
+bool is_word(std::string_view text) {
+  return !text.empty() && !std::isdigit(static_cast<unsigned char>(text[0])) &&
+         std::all_of(text.begin(), text.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
+}
+
+// "28x28x1: ...": digits come first, and a ':' behind them.
+bool is_typed(std::string_view text) {
+  const size_t colon = text.find(':');
+  return colon != std::string_view::npos && colon > 0 && std::isdigit(static_cast<unsigned char>(trim(text)[0])) &&
+         std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(colon),
+                     [](char c) { return std::isdigit(static_cast<unsigned char>(c)) || c == 'x' || c == ' ' || c == '-'; });
+}
+
+// A file whose first character that is no space or comment is '{'.
+bool looks_like_json(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  char c = 0;
+  while (in.get(c) && std::isspace(static_cast<unsigned char>(c))) {
+  }
+  return in && (c == '{' || c == '/');
+}
+
+ModelDocument open_short_form(const Registry& registry, const fs::path& file) {
+  const Json j = Json::parse(read_text(file), file.string());
+  ModelDocument document;
+  document.graph = parse_short_model(registry, j, file.string());
+  if (!j.find("name")) document.graph.name = file.stem().string();
+  if (const Json* classes = j.find("classes"))
+    for (const Json& name : classes->as_list()) document.classes.push_back(name.as_string());
+  if (const Json* p = j.find("preprocessing")) document.preprocessing = Preprocessing::from_json(*p);
+  return document;
+}
+
+// The format that knows the file by its content.
+std::shared_ptr<ModelFormat> format_of(const Registry& registry, const fs::path& file) {
+  std::string known;
+  for (const TypeInfo* info : registry.all(Kind::model_format)) {
+    const auto format = registry.create<ModelFormat>(info->name, Json::object(), info->name);
+    if (format->recognizes(file)) return format;
+    known += (known.empty() ? "" : ", ") + info->name;
+  }
+  throw DataError(fmt::format("{}: not a model in a known format ({})", file.string(), known.empty() ? "none is loaded" : known));
+}
+
+ModelDocument open_file(const Registry& registry, const fs::path& file, bool trust) {
+  if (looks_like_json(file)) return open_short_form(registry, file);
+  // The library under a format may crash on a damaged file: then it does so in a child.
+  if (!trust) trial_read(file, [&] { format_of(registry, file)->read(file, registry); });
+  return format_of(registry, file)->read(file, registry);
+}
+
+// "cifar_small(classes=10, input_shape=[32, 32, 3])".
+ModelDocument open_architecture(const Registry& registry, const ModelRequest& request) {
+  const std::string& address = request.address;
+  const size_t open = address.find('(');
+  const std::string name(trim(std::string_view(address).substr(0, open)));
+  std::vector<std::string> names;
+  for (const TypeInfo* info : registry.all(Kind::architecture)) names.push_back(info->name);
+  const TypeInfo* info = registry.find(Kind::architecture, name);
+  if (!info) throw UsageError(fmt::format("no model file and no architecture is named '{}'{}", name, suggestion(name, names)));
+  Json parameters = Json::object();
+  if (open != std::string::npos) {
+    if (address.back() != ')') throw UsageError(fmt::format("'{}': a ')' is missing", address));
+    const std::string_view inside = std::string_view(address).substr(open + 1, address.size() - open - 2);
+    int depth = 0;
+    std::string argument;
+    for (const char c : std::string(inside) + ",") {
+      depth += (c == '[') - (c == ']');
+      if (c != ',' || depth != 0) {
+        argument += c;
+        continue;
+      }
+      const std::string text(trim(argument));
+      argument.clear();
+      if (text.empty()) continue;
+      const size_t equals = text.find('=');
+      if (equals == std::string::npos) throw UsageError(fmt::format("'{}': expected key=value, found '{}'", address, text));
+      const std::string key(trim(std::string_view(text).substr(0, equals)));
+      const std::string value(trim(std::string_view(text).substr(equals + 1)));
+      const ParameterInfo* p = info->schema.find(key);
+      // An unknown key is left to the strict check below, which names the nearest.
+      parameters[key] = !p ? Json(value) : value.starts_with('[') ? Json::parse(value, key) : info->schema.from_text(*p, value, name);
+    }
+  }
+  if (request.architecture.is_object())
+    for (const auto& [key, value] : request.architecture.as_object()) parameters[key] = value;
+  ModelDocument document;
+  document.graph = registry.create<Architecture>(name, parameters, name)->build();
+  return document;
+}
+
+}  // namespace
+
+ModelDocument open_model(const Registry& registry, const ModelRequest& request, Log& log) {
+  const std::string& address = request.address;
+  std::error_code ignored;
+  ModelDocument document;
+  if (fs::exists(address, ignored)) {
+    if (fs::is_directory(address, ignored)) throw DataError(fmt::format("{}: is a directory, not a model file", address));
+    document = open_file(registry, address, request.trust);
+  } else if (is_typed(address)) {
+    document.graph = parse_typed_model(registry, address);
+  } else if (is_word(trim(address.substr(0, address.find('('))))) {
+    document = open_architecture(registry, request);
+  } else {
+    throw DataError(fmt::format("{}: no such model file", address));
+  }
+  for (const std::string& warning : document.warnings) log.warning(warning);
+  return document;
+}
+
+void save_model(const Registry& registry, const ModelDocument& document, const std::string& file, Log& log) {
+  registry.create<ModelFormat>(native_format, Json::object(), native_format)->write(document, file, registry, log);
+}
+
+}  // namespace ocellus

@@ -1,0 +1,111 @@
+#include "ocellus/core/preprocessing.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "ocellus/core/error.hpp"
+#include "ocellus/core/text.hpp"
+
+namespace ocellus {
+namespace {
+
+const std::vector<std::string> resize_rules = {"stretch", "crop", "pad"};
+
+// The modes of keras.applications, and the two that small models use. Means and deviations are ImageNet's.
+const std::vector<Preprocessing>& known_modes() {
+  static const std::vector<Preprocessing> modes = {
+      {.name = "none"},
+      {.name = "unit", .scale = 1 / 255.0},
+      {.name = "tf", .scale = 1 / 127.5, .mean = {1}},
+      {.name = "torch", .scale = 1 / 255.0, .mean = {0.485, 0.456, 0.406}, .deviation = {0.229, 0.224, 0.225}},
+      {.name = "caffe", .mean = {103.939, 116.779, 123.68}, .bgr = true},
+      {.name = "standard"},
+  };
+  return modes;
+}
+
+// Value of channel c of a list that is empty, holds one value for all, or one a channel.
+double of_channel(const std::vector<double>& values, int c, int channels, double otherwise) {
+  if (values.empty()) return otherwise;
+  if (values.size() == 1) return values[0];
+  if (static_cast<int>(values.size()) != channels)
+    throw UsageError(fmt::format("the preprocessing is for {} channels, the input has {}", values.size(), channels));
+  return values[static_cast<size_t>(c)];
+}
+
+std::vector<double> numbers(const Json& j, std::string_view key) {
+  std::vector<double> values;
+  if (const Json* list = j.find(key); list && !list->is_null())
+    for (const Json& v : list->as_list()) values.push_back(v.as_double());
+  return values;
+}
+
+std::string list_text(const std::vector<double>& values) {
+  return values.size() == 1 ? fmt::format("{:g}", values[0]) : fmt::format("({:g})", fmt::join(values, ", "));
+}
+
+}  // namespace
+
+Preprocessing Preprocessing::named(const std::string& name) {
+  std::vector<std::string> names;
+  for (const Preprocessing& p : known_modes()) {
+    if (p.name == name) return p;
+    names.push_back(p.name);
+  }
+  throw UsageError(fmt::format("no preprocessing '{}'{}", name, suggestion(name, names)));
+}
+
+Json Preprocessing::to_json() const {
+  Json j = Json::object();
+  j["name"] = name;
+  j["scale"] = scale;
+  j["mean"] = Json::list_of(mean);
+  j["deviation"] = Json::list_of(deviation);
+  j["bgr"] = bgr;
+  j["resize"] = resize;
+  return j;
+}
+
+Preprocessing Preprocessing::from_json(const Json& j) {
+  if (j.is_string()) return named(j.as_string());
+  static const std::vector<std::string> keys = {"name", "scale", "mean", "deviation", "bgr", "resize"};
+  for (const auto& [key, value] : j.as_object())
+    if (std::find(keys.begin(), keys.end(), key) == keys.end())
+      throw DataError(fmt::format("preprocessing: unknown key '{}'{}", key, suggestion(key, keys)));
+  Preprocessing p;
+  p.name = j.get("name", "custom");
+  p.scale = j.get("scale", 1.0);
+  p.mean = numbers(j, "mean");
+  p.deviation = numbers(j, "deviation");
+  p.bgr = j.get("bgr", false);
+  p.resize = j.get("resize", "stretch");
+  if (std::find(resize_rules.begin(), resize_rules.end(), p.resize) == resize_rules.end())
+    throw DataError(fmt::format("preprocessing: no resize rule '{}'{}", p.resize, suggestion(p.resize, resize_rules)));
+  if (std::any_of(p.deviation.begin(), p.deviation.end(), [](double d) { return !(d > 0); }))
+    throw DataError("preprocessing: a deviation must be above 0");
+  return p;
+}
+
+void Preprocessing::affine(int channels, std::vector<float>& scale_out, std::vector<float>& shift_out,
+                           std::vector<int>& order_out) const {
+  scale_out.clear();
+  shift_out.clear();
+  order_out.clear();
+  for (int c = 0; c < channels; ++c) {
+    const double d = of_channel(deviation, c, channels, 1);
+    scale_out.push_back(static_cast<float>(scale / d));
+    shift_out.push_back(static_cast<float>(-of_channel(mean, c, channels, 0) / d));
+    order_out.push_back(bgr ? channels - 1 - c : c);
+  }
+}
+
+std::string Preprocessing::str() const {
+  std::string text = scale == 1 ? "x" : scale < 1 ? fmt::format("x / {:g}", 1 / scale) : fmt::format("x * {:g}", scale);
+  if (!mean.empty()) text += " - " + list_text(mean);
+  if (!deviation.empty()) text = mean.empty() && scale == 1 ? text : "(" + text + ")", text += " / " + list_text(deviation);
+  return bgr ? "BGR, " + text : text;
+}
+
+}  // namespace ocellus

@@ -1,0 +1,185 @@
+// A network's parameters and states: their places in the arenas, their way to the device and back.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "network_state.hpp"
+#include "ocellus/core/initializers.hpp"
+#include "ocellus/core/random.hpp"
+
+namespace ocellus {
+namespace {
+
+/// Segments begin on 256-byte boundaries, so that vector loads of one never share a cache line with another.
+constexpr uint32_t segment_alignment = 64;
+/// Until a device is known; place() lays out anew where the device wants smaller arenas.
+constexpr uint64_t default_arena_bytes = uint64_t{1} << 30;
+
+void fit(const WeightsRecord& record, size_t index, const ParameterSpec& spec, HostWeight& to) {
+  const Array& from = record.values[index];
+  if (!(from.shape() == spec.shape))
+    throw DataError(fmt::format("layer '{}': its {} has shape {} in the file, the network needs {}",
+                                record.layer, spec.name, from.shape().str(), spec.shape.str()));
+  to.values = from.to_f32();
+  to.given = true;
+}
+
+}  // namespace
+
+void Network::State::make_parameters() {
+  for (NetworkLayer& l : layers) {
+    for (const ParameterSpec& p : l.plan.parameters) {
+      l.segments.push_back(static_cast<int>(layout.segments.size()));
+      Segment s;
+      s.name = l.name + "/" + p.name;
+      s.count = static_cast<uint32_t>(p.shape.elements());
+      s.decay = p.role == Role::kernel;
+      s.frozen = !l.trainable;
+      layout.segments.push_back(std::move(s));
+      parameter_specs.push_back(p);
+      host_parameters.push_back({Array(p.shape, DType::f32), false});
+    }
+    for (const ParameterSpec& p : l.plan.states) {
+      l.states.push_back(static_cast<int>(state_specs.size()));
+      state_specs.push_back(p);
+      host_states.push_back({Array(p.shape, DType::f32), false});
+    }
+  }
+  make_layout(default_arena_bytes);
+}
+
+void Network::State::make_layout(uint64_t largest_arena_bytes) {
+  const uint64_t limit = std::min<uint64_t>(largest_arena_bytes / sizeof(float), uint64_t{1} << 31);
+  layout.elements.clear();
+  for (Segment& s : layout.segments) {
+    const uint32_t room = (s.count + segment_alignment - 1) / segment_alignment * segment_alignment;
+    if (layout.elements.empty() || layout.elements.back() + uint64_t{room} > limit)
+      layout.elements.push_back(0);
+    s.arena = static_cast<int>(layout.elements.size()) - 1;
+    s.offset = layout.elements.back();
+    layout.elements.back() += room;
+  }
+}
+
+Tensor Network::State::parameter_tensor(int segment) const {
+  const Segment& s = layout.segments[segment];
+  const Shape& shape = parameter_specs[segment].shape;
+  return {values.buffers[s.arena], s.offset, static_cast<uint32_t>(shape.channels()), DType::f32, shape};
+}
+
+void Network::place(std::shared_ptr<opencl::Device> device, uint64_t seed) {
+  State& s = *state_;
+  s.device = std::move(device);
+  s.make_layout(std::min(default_arena_bytes, s.device->info().max_allocation));
+  s.values = Arenas::make(*s.device, s.layout, "the parameters");
+  opencl::Queue& queue = s.device->compute();
+  s.values.zero(queue);
+  for (size_t i = 0; i < s.host_parameters.size(); ++i) {
+    HostWeight& w = s.host_parameters[i];
+    if (!w.given) {
+      // One stream a parameter: adding a layer leaves the others' values as they were.
+      Random random(seed, i);
+      initialize(s.parameter_specs[i].initializer, s.parameter_specs[i].shape, random, w.values.f32());
+    }
+    upload(queue, w.values, s.parameter_tensor(static_cast<int>(i)));
+    w.values = Array();
+  }
+  s.states.clear();
+  for (size_t i = 0; i < s.host_states.size(); ++i) {
+    HostWeight& w = s.host_states[i];
+    if (!w.given) {
+      Random random(seed, (uint64_t{1} << 32) + i);
+      initialize(s.state_specs[i].initializer, s.state_specs[i].shape, random, w.values.f32());
+    }
+    s.states.push_back(Tensor::make(*s.device, s.state_specs[i].shape, "a layer's state"));
+    upload(queue, w.values, s.states.back());
+    w.values = Array();
+  }
+  touch();
+  touch_states();
+}
+
+opencl::Device& Network::device() const { return *shared_device(); }
+
+std::shared_ptr<opencl::Device> Network::shared_device() const {
+  if (!state_->device) throw Error("the network has not been placed on a device");
+  return state_->device;
+}
+
+const ArenaLayout& Network::layout() const { return state_->layout; }
+const Arenas& Network::values() const { return state_->values; }
+
+std::vector<Parameter> Network::parameters(int layer) const {
+  std::vector<Parameter> list;
+  for (int s : state_->layers.at(layer).segments)
+    list.push_back({state_->parameter_tensor(s), state_->values_version});
+  return list;
+}
+
+std::vector<Parameter> Network::states(int layer) const {
+  std::vector<Parameter> list;
+  for (int s : state_->layers.at(layer).states)
+    list.push_back({state_->states[s], state_->states_version});
+  return list;
+}
+
+void Network::touch() { ++state_->values_version; }
+void Network::touch_states() { ++state_->states_version; }
+
+std::vector<WeightsRecord> Network::read_weights() const {
+  const State& s = *state_;
+  std::vector<WeightsRecord> list;
+  const auto get = [&](const HostWeight& host, const Tensor& tensor) {
+    return s.device ? download(s.device->compute(), tensor) : host.values;
+  };
+  for (const NetworkLayer& l : s.layers) {
+    if (l.segments.empty() && l.states.empty()) continue;
+    WeightsRecord r;
+    r.layer = l.name;
+    for (int i : l.segments) {
+      r.names.push_back(s.parameter_specs[i].name);
+      r.values.push_back(get(s.host_parameters[i], s.device ? s.parameter_tensor(i) : Tensor()));
+    }
+    for (int i : l.states) {
+      r.names.push_back(s.state_specs[i].name);
+      r.values.push_back(get(s.host_states[i], s.device ? s.states[i] : Tensor()));
+    }
+    list.push_back(std::move(r));
+  }
+  return list;
+}
+
+void Network::write_weights(const std::vector<WeightsRecord>& weights) {
+  State& s = *state_;
+  std::unordered_map<std::string, const WeightsRecord*> by_layer;
+  for (const WeightsRecord& r : weights) by_layer[r.layer] = &r;
+  // All of it is checked before any of it is taken: nothing stays half written.
+  std::vector<HostWeight> parameters(s.host_parameters.size()), states(s.host_states.size());
+  for (const NetworkLayer& l : s.layers) {
+    const size_t wanted = l.segments.size() + l.states.size();
+    if (wanted == 0) continue;
+    const auto it = by_layer.find(l.name);
+    if (it == by_layer.end())
+      throw DataError(fmt::format("the file has no weights for layer '{}' ({})", l.name, l.type));
+    const WeightsRecord& r = *it->second;
+    if (r.values.size() != wanted)
+      throw DataError(fmt::format("layer '{}' ({}) needs {} weights, the file has {}", l.name, l.type,
+                                  wanted, r.values.size()));
+    size_t index = 0;
+    for (int i : l.segments) fit(r, index++, s.parameter_specs[i], parameters[i]);
+    for (int i : l.states) fit(r, index++, s.state_specs[i], states[i]);
+  }
+  if (s.device) {
+    opencl::Queue& queue = s.device->compute();
+    for (size_t i = 0; i < parameters.size(); ++i)
+      upload(queue, parameters[i].values, s.parameter_tensor(static_cast<int>(i)));
+    for (size_t i = 0; i < states.size(); ++i) upload(queue, states[i].values, s.states[i]);
+    touch();
+    touch_states();
+  } else {
+    s.host_parameters = std::move(parameters);
+    s.host_states = std::move(states);
+  }
+}
+
+}  // namespace ocellus

@@ -56,6 +56,7 @@ struct Execution::State {
     size_t bytes = 0;
     for (const ForwardLaunch& l : forward)
       if (l.op) bytes = std::max(bytes, l.op->workspace_bytes());
+    for (const auto& op : backward_only) bytes = std::max(bytes, op->workspace_bytes());
     if (bytes) workspace = device->allocate(bytes, "scratch memory of layers");
     memory += bytes;
     find_untouched_segments();
@@ -130,7 +131,7 @@ struct Execution::State {
     for (int t : s.inputs) l.inputs.push_back(value(t));
     for (int t : s.outputs) l.outputs.push_back(value(t));
     if (s.generated) {
-      l.kernel = execution::chain_kernel(*device, l.outputs[0].shape, s.stages, "pointwise");
+      l.kernel.emplace(execution::chain_kernel(*device, l.outputs[0].shape, s.stages, "pointwise"));
       l.operands.push_back(l.inputs[0].operand());
     } else {
       for (size_t i = 0; i < s.saved.size(); ++i) {
@@ -195,7 +196,7 @@ struct Execution::State {
     if (kernel.reads_y) l.kernel_inputs.push_back(saved_value(b.outputs[0], b.node).operand());
     for (int t : b.inputs)
       if (t >= 0) l.kernel_outputs.push_back(gradient(t).operand());
-    l.kernel = std::move(kernel.kernel);
+    l.kernel.emplace(std::move(kernel.kernel));
   }
 
   /// A tensor that the backward pass reads; a layer that reads more than it declared is told so.
@@ -207,7 +208,8 @@ struct Execution::State {
   }
 
   void prepare_affine(const BackwardStep& b, BackwardLaunch& l) {
-    l.kernel = execution::scale_kernel(*device, plan.tensors[b.outputs[0]].shape, b.accumulate[0], "affine_backward");
+    l.kernel.emplace(execution::scale_kernel(*device, plan.tensors[b.outputs[0]].shape, b.accumulate[0],
+                                             "affine_backward"));
     l.kernel_inputs = {gradient(b.outputs[0]).operand(), affine(b.node).scale().operand()};
     l.kernel_outputs = {gradient(b.inputs[0]).operand()};
   }

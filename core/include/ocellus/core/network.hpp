@@ -93,8 +93,9 @@ class OCELLUS_API Network {
   /// Everything back into a document (without optimizer and training state).
   ModelDocument document() const;
 
- private:
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,326 @@
+// An Execution against what it must not change: fused equals unfused, fetched tensors survive, gradients equal differences.
+#define BOOST_TEST_MODULE execution
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "ocellus/core/execution.hpp"
+
+using namespace ocellus;
+
+namespace {
+
+struct World {
+  Registry registry;
+  std::shared_ptr<opencl::Device> device;
+  World() {
+    registry.load_default();
+    device = opencl::Device::open();
+  }
+};
+
+World& world() {
+  static World w;
+  return w;
+}
+
+struct Line {
+  std::string type, name;
+  const char* parameters;
+  std::vector<std::string> inputs;
+};
+
+GraphRecord graph(std::vector<Line> lines, std::vector<std::string> outputs) {
+  GraphRecord g;
+  for (const Line& l : lines) {
+    LayerRecord* known = nullptr;
+    for (LayerRecord& r : g.layers)
+      if (r.name == l.name) known = &r;
+    if (!known) {
+      g.layers.push_back({l.type, l.name, Json::parse(l.parameters, "test"), true, {}, Json::object()});
+      known = &g.layers.back();
+    }
+    std::vector<TensorRef> call;
+    for (const std::string& i : l.inputs) {
+      const size_t colon = i.find(':');
+      call.push_back({i.substr(0, colon), colon == std::string::npos ? 0 : std::stoi(i.substr(colon + 1)), 0});
+    }
+    known->calls.push_back(call);
+    if (l.inputs.empty()) g.inputs.push_back({l.name, 0, 0});
+  }
+  for (const std::string& o : outputs) g.outputs.push_back({o, 0, 0});
+  return g;
+}
+
+/// Conv, batch norm, add over a shortcut, concatenation, pooling with "same": the hard cases of fusion and of memory.
+GraphRecord residual() {
+  return graph({{"Input", "in", R"({"shape": [9, 7, 3]})", {}},
+                {"Conv2D", "conv1", R"({"filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"})", {"in"}},
+                {"Conv2D", "conv2", R"({"filters": 8, "kernel_size": 3, "padding": "same", "use_bias": false})", {"conv1"}},
+                {"BatchNormalization", "bn2", "{}", {"conv2"}},
+                {"Add", "add", "{}", {"bn2", "conv1"}},
+                {"Activation", "relu2", R"({"activation": "relu"})", {"add"}},
+                {"Conv2D", "left", R"({"filters": 5, "kernel_size": 1, "activation": "tanh"})", {"relu2"}},
+                {"Conv2D", "right", R"({"filters": 3, "kernel_size": 3, "padding": "same"})", {"relu2"}},
+                {"Concatenate", "cat", "{}", {"left", "right"}},
+                {"AveragePooling2D", "pool", R"({"pool_size": 2, "padding": "same"})", {"cat"}},
+                {"Dropout", "drop", R"({"rate": 0.3})", {"pool"}},
+                {"Flatten", "flat", "{}", {"drop"}},
+                {"Dense", "logits", R"({"units": 4})", {"flat"}},
+                {"Activation", "probabilities", R"({"activation": "softmax"})", {"logits"}}},
+               {"probabilities"});
+}
+
+Array noise(const Shape& shape, unsigned seed) {
+  std::mt19937 rng(seed);
+  std::uniform_real_distribution<float> d(-1, 1);
+  Array a(shape, DType::f32);
+  for (float& v : a.f32()) v = d(rng);
+  return a;
+}
+
+/// Weights away from their defaults: batch norm statistics of 0 and 1 would hide errors.
+void randomize(Network& network) {
+  std::vector<WeightsRecord> weights = network.read_weights();
+  unsigned seed = 100;
+  for (WeightsRecord& w : weights)
+    for (size_t i = 0; i < w.values.size(); ++i) {
+      const Array r = noise(w.values[i].shape(), seed++);
+      const bool positive = w.names[i] == "moving_variance" || w.names[i] == "gamma";
+      for (size_t k = 0; k < r.f32().size(); ++k) {
+        if (w.names[i] == "kernel") continue;
+        w.values[i].f32()[k] = positive ? 1.2f + 0.5f * r.f32()[k] : 0.3f * r.f32()[k];
+      }
+    }
+  network.write_weights(weights);
+}
+
+std::unique_ptr<Network> make(const GraphRecord& g) {
+  auto n = std::make_unique<Network>(world().registry, g);
+  n->place(world().device, 3);
+  randomize(*n);
+  return n;
+}
+
+void check_close(const Array& a, const Array& b, double tolerance) {
+  BOOST_REQUIRE(a.shape() == b.shape());
+  double scale = 0, error = 0;
+  for (size_t i = 0; i < a.f32().size(); ++i) {
+    scale = std::max(scale, std::abs(static_cast<double>(b.f32()[i])));
+    error = std::max(error, std::abs(static_cast<double>(a.f32()[i]) - b.f32()[i]));
+  }
+  BOOST_TEST(scale > 0);
+  BOOST_TEST(error <= tolerance * scale, "error " << error << " of " << scale);
+}
+
+Array run(Network& n, ExecutionOptions o, const Array& x, const std::string& fetch) {
+  o.fetches.push_back(fetch);
+  Execution e(n, std::move(o));
+  upload(world().device->compute(), x, e.feed());
+  e.forward();
+  return download(world().device->compute(), e.fetch(fetch));
+}
+
+double dot(const Array& a, const Array& b) {
+  double s = 0;
+  for (size_t i = 0; i < a.f32().size(); ++i) s += static_cast<double>(a.f32()[i]) * b.f32()[i];
+  return s;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(fused_equals_unfused) {
+  const auto n = make(residual());
+  for (int batch : {1, 3}) {
+    const Array x = noise(Shape{batch, 9, 7, 3}, 5);
+    const Array fused = run(*n, {.batch = batch}, x, "logits");
+    const Array plain = run(*n, {.batch = batch, .fuse = false}, x, "logits");
+    check_close(fused, plain, 1e-5);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(fusion_shortens_the_way) {
+  const auto n = make(residual());
+  Execution fused(*n, {}), plain(*n, {.fuse = false});
+  BOOST_TEST(fused.steps().size() < plain.steps().size());
+  bool found = false;
+  for (const std::string& s : fused.steps()) {
+    BOOST_TEST_MESSAGE(s);
+    found = found || (s.find("conv2") != std::string::npos && s.find("bn2") != std::string::npos &&
+                      s.find("add") != std::string::npos && s.find("relu2") != std::string::npos);
+    BOOST_TEST(s.find("Concatenate") == std::string::npos);
+  }
+  BOOST_TEST(found, "conv2 takes batch norm, add and relu into its store");
+}
+
+BOOST_AUTO_TEST_CASE(every_tensor_may_be_fetched_and_survives) {
+  const auto n = make(residual());
+  const Array x = noise(Shape{2, 9, 7, 3}, 6);
+  ExecutionOptions all{.batch = 2};
+  for (const NetworkNode& node : n->nodes())
+    if (node.layer >= 0) all.fetches.push_back(node.name);
+  Execution together(*n, all);
+  upload(world().device->compute(), x, together.feed());
+  together.forward();
+  for (const std::string& name : all.fetches) {
+    const Array alone = run(*n, {.batch = 2}, x, name);
+    BOOST_TEST_INFO(name);
+    check_close(download(world().device->compute(), together.fetch(name)), alone, 1e-5);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(any_tensor_may_be_fed) {
+  const auto n = make(residual());
+  const Array x = noise(Shape{1, 9, 7, 3}, 7);
+  const Array middle = run(*n, {}, x, "relu2");
+  const Array from_middle = run(*n, {.feeds = {"relu2"}}, middle, "logits");
+  check_close(from_middle, run(*n, {}, x, "logits"), 1e-5);
+}
+
+// d logits.r / d input by central differences of the network itself, which other tests compare with references.
+BOOST_AUTO_TEST_CASE(input_gradients_equal_differences) {
+  const auto n = make(residual());
+  const Array x = noise(Shape{2, 9, 7, 3}, 8), r = noise(Shape{2, 4}, 9), d = noise(Shape{2, 9, 7, 3}, 10);
+  Execution e(*n, {.batch = 2, .fetches = {"logits"}, .gradients = {"in", "relu2"}});
+  opencl::Queue& queue = world().device->compute();
+  upload(queue, x, e.feed());
+  upload(queue, r, e.seed());
+  e.forward();
+  e.backward();
+  const double slope = dot(download(queue, e.gradient("in")), d);
+  const float step = 1e-3f;
+  double value[2];
+  for (int side : {0, 1}) {
+    Array moved = x;
+    for (size_t i = 0; i < moved.f32().size(); ++i) moved.f32()[i] += (side ? step : -step) * d.f32()[i];
+    value[side] = dot(run(*n, {.batch = 2}, moved, "logits"), r);
+  }
+  BOOST_TEST(slope == (value[1] - value[0]) / (2 * step), boost::test_tools::tolerance(2e-2));
+  // Twice the same bits, and a seed stays as it was written.
+  const Array first = download(queue, e.gradient("in"));
+  e.forward();
+  e.backward();
+  BOOST_TEST((std::ranges::equal(first.bytes(), download(queue, e.gradient("in")).bytes())));
+}
+
+BOOST_AUTO_TEST_CASE(parameter_gradients_equal_differences) {
+  const auto n = make(residual());
+  opencl::Queue& queue = world().device->compute();
+  const Array x = noise(Shape{3, 9, 7, 3}, 11), r = noise(Shape{3, 4}, 12);
+  const Arenas gradients = Arenas::make(*world().device, n->layout(), "gradients");
+  for (bool training : {false, true}) {
+    const RunContext context{.seed = 5, .step = 2};
+    Execution e(*n, {.batch = 3, .fetches = {"logits"}, .training = training, .parameter_gradients = true});
+    upload(queue, x, e.feed());
+    upload(queue, r, e.seed());
+    e.forward(context);
+    e.backward(&gradients);
+    std::vector<WeightsRecord> weights = n->read_weights();
+    for (size_t s = 0; s < n->layout().segments.size(); ++s) {
+      const Segment& segment = n->layout().segments[s];
+      std::vector<float> g(segment.count);
+      queue.read(gradients.buffers[segment.arena], segment.offset * 4, g.data(), g.size() * 4);
+      const std::string layer = segment.name.substr(0, segment.name.find('/'));
+      const std::string weight = segment.name.substr(segment.name.find('/') + 1);
+      if (!training && layer == "bn2") continue;  // an affine layer in inference gives no parameter gradients
+      for (WeightsRecord& w : weights) {
+        if (w.layer != layer) continue;
+        const size_t index = std::find(w.names.begin(), w.names.end(), weight) - w.names.begin();
+        const Array original = w.values[index], d = noise(original.shape(), 13);
+        double slope = 0, value[2];
+        for (size_t i = 0; i < g.size(); ++i) slope += static_cast<double>(g[i]) * d.f32()[i];
+        const float step = 2e-3f;
+        for (int side : {0, 1}) {
+          for (size_t i = 0; i < g.size(); ++i)
+            w.values[index].f32()[i] = original.f32()[i] + (side ? step : -step) * d.f32()[i];
+          n->write_weights(weights);
+          e.forward(context);
+          value[side] = dot(download(queue, e.fetch("logits")), r);
+        }
+        w.values[index] = original;
+        n->write_weights(weights);
+        const double difference = (value[1] - value[0]) / (2 * step);
+        BOOST_TEST(std::abs(slope - difference) <= 0.03 * std::abs(difference) + 0.01,
+                   segment.name << " training " << training << ": " << slope << " against " << difference);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_shared_layer_sums_the_gradients_of_its_calls) {
+  const GraphRecord g = graph({{"Input", "a", R"({"shape": [6]})", {}},
+                               {"Dense", "shared", R"({"units": 6, "activation": "tanh"})", {"a"}},
+                               {"Dense", "shared", "", {"shared"}},
+                               {"Add", "sum", "{}", {"shared", "shared:1"}}},
+                              {"sum"});
+  const auto n = make(g);
+  BOOST_TEST(n->parameter_count() == 42);
+  opencl::Queue& queue = world().device->compute();
+  const Array x = noise(Shape{2, 6}, 20), r = noise(Shape{2, 6}, 21);
+  const Arenas gradients = Arenas::make(*world().device, n->layout(), "gradients");
+  Execution e(*n, {.batch = 2, .fetches = {"sum"}, .parameter_gradients = true});
+  upload(queue, x, e.feed());
+  upload(queue, r, e.seed());
+  e.forward();
+  e.backward(&gradients);
+  const Segment& kernel = n->layout().segments[0];
+  std::vector<float> g1(kernel.count);
+  queue.read(gradients.buffers[kernel.arena], kernel.offset * 4, g1.data(), g1.size() * 4);
+  std::vector<WeightsRecord> w = n->read_weights();
+  const Array original = w[0].values[0], d = noise(original.shape(), 22);
+  double slope = 0, value[2];
+  for (size_t i = 0; i < g1.size(); ++i) slope += static_cast<double>(g1[i]) * d.f32()[i];
+  for (int side : {0, 1}) {
+    for (size_t i = 0; i < g1.size(); ++i) w[0].values[0].f32()[i] = original.f32()[i] + (side ? 1e-3f : -1e-3f) * d.f32()[i];
+    n->write_weights(w);
+    e.forward();
+    value[side] = dot(download(queue, e.fetch("sum")), r);
+  }
+  BOOST_TEST(slope == (value[1] - value[0]) / 2e-3, boost::test_tools::tolerance(2e-2));
+}
+
+// A tensor added to itself: its gradient is twice what comes in.
+BOOST_AUTO_TEST_CASE(the_same_tensor_twice) {
+  const auto n = make(graph({{"Input", "a", R"({"shape": [5]})", {}}, {"Add", "twice", "{}", {"a", "a"}}}, {"twice"}));
+  opencl::Queue& queue = world().device->compute();
+  const Array x = noise(Shape{1, 5}, 30);
+  Execution e(*n, {.gradients = {"a"}});
+  upload(queue, x, e.feed());
+  upload(queue, x, e.seed());
+  e.forward();
+  e.backward();
+  const Array y = download(queue, e.fetch()), g = download(queue, e.gradient());
+  for (int i = 0; i < 5; ++i) {
+    BOOST_TEST(y.f32()[i] == 2 * x.f32()[i]);
+    BOOST_TEST(g.f32()[i] == 2 * x.f32()[i]);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(guided_backpropagation_replaces_the_rule_of_relu_nodes) {
+  const auto n = make(graph({{"Input", "a", R"({"shape": [64]})", {}}, {"ReLU", "relu", "{}", {"a"}}}, {"relu"}));
+  opencl::Queue& queue = world().device->compute();
+  const Array x = noise(Shape{1, 64}, 31), r = noise(Shape{1, 64}, 32);
+  Execution e(*n, {.gradients = {"a"},
+                   .overrides = {{"relu", {"fmax(dy, 0.0f) * (y > 0.0f ? (T)(1.0f) : (T)(0.0f))", false, true}}}});
+  upload(queue, x, e.feed());
+  upload(queue, r, e.seed());
+  e.forward();
+  e.backward();
+  const Array g = download(queue, e.gradient());
+  for (int i = 0; i < 64; ++i)
+    BOOST_TEST(g.f32()[i] == (x.f32()[i] > 0 ? std::max(r.f32()[i], 0.0f) : 0.0f));
+}
+
+BOOST_AUTO_TEST_CASE(wrong_models_are_refused_with_the_layers_name) {
+  const auto fails = [](const GraphRecord& g, const std::string& part) {
+    BOOST_CHECK_EXCEPTION(Network(world().registry, g), Error, [&](const Error& e) {
+      BOOST_TEST_MESSAGE(e.what());
+      return std::string(e.what()).find(part) != std::string::npos;
+    });
+  };
+  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}}, {"Conv2D", "c", R"({"filters": 3, "kernel_size": 9})", {"a"}}}, {"c"}), "layer 'c' (Conv2D)");
+  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}}, {"Conv2D", "c", R"({"fliters": 3, "kernel_size": 3})", {"a"}}}, {"c"}), "filters");
+  fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Densse", "c", R"({"units": 3})", {"a"}}}, {"c"}), "Dense");
+  fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Dense", "c", R"({"units": 3})", {"b"}}}, {"c"}), "'b'");
+}

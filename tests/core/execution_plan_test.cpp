@@ -1,5 +1,4 @@
 // The parts of an Execution that need no device: substitution in expressions, memory planning.
-#define BOOST_TEST_MODULE execution_plan
 #include <boost/test/unit_test.hpp>
 #include <random>
 

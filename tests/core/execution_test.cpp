@@ -1,5 +1,4 @@
 // An Execution against what it must not change: fused equals unfused, fetched tensors survive, gradients equal differences.
-#define BOOST_TEST_MODULE execution
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <numeric>

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ocellus/opencl/device.hpp"
 #include "ocellus/opencl/epilogue.hpp"
@@ -29,6 +30,8 @@ class OCELLUS_API Gemm {
   ~Gemm();
   Gemm(Gemm&&) noexcept;
 
+  /// Those that can do this problem here, the default first.
+  static std::vector<std::string> algorithms(const Device& device, const GemmProblem& problem);
   std::string algorithm() const;
   /// Bytes of scratch that each call needs (packed panels); 0 for none.
   size_t workspace_bytes() const;

@@ -1,0 +1,146 @@
+#include "ocellus/opencl/convolution.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "choice.hpp"
+#include "convolution_algorithm.hpp"
+
+namespace ocellus::opencl {
+namespace {
+
+const auto& entries() {
+  static const std::array kEntries{&kConvolutionNaive};
+  return kEntries;
+}
+
+auto able(const Device& device, const ConvolutionProblem& problem, ConvolutionPass pass) {
+  return ranked(entries(),
+                [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
+}
+
+void check_problem(const ConvolutionProblem& p) {
+  const auto bad_axis = [](const Axis& a) {
+    return a.in < 1 || a.out < 1 || a.kernel < 1 || a.stride < 1 || a.dilation < 1 ||
+           a.pad_before < 0;
+  };
+  if (p.batch < 1 || p.in_channels < 1 || p.out_channels < 1 || p.groups < 1 || bad_axis(p.h) ||
+      bad_axis(p.w))
+    throw Error("convolution: batch, channels, sizes, strides and dilations must be positive");
+  if (p.in_channels % p.groups || p.out_channels % p.groups)
+    throw Error(fmt::format("convolution: {} and {} channels do not divide into {} groups",
+                            p.in_channels, p.out_channels, p.groups));
+}
+
+void check_pixels(const char* name, const Operand& x, uint64_t pixels, int channels) {
+  const uint64_t last = x.offset + x.stride * (pixels - 1) + channels;
+  if (x.stride < static_cast<uint32_t>(channels) || last * sizeof(float) > x.buffer.bytes())
+    throw Error(fmt::format(
+        "convolution: {} is {} pixels of {} channels with a stride of {} at offset {}, its buffer "
+        "holds {} floats",
+        name, pixels, channels, x.stride, x.offset, x.buffer.bytes() / sizeof(float)));
+}
+
+void check_kernel(const ConvolutionProblem& p, const Operand& kernel) {
+  const uint64_t n = 1ull * p.h.kernel * p.w.kernel * (p.in_channels / p.groups) * p.out_channels;
+  if ((kernel.offset + n) * sizeof(float) > kernel.buffer.bytes())
+    throw Error(fmt::format(
+        "convolution: the kernel has {} weights at offset {}, its buffer holds {} floats", n,
+        kernel.offset, kernel.buffer.bytes() / sizeof(float)));
+}
+
+/// What the three public classes share.
+struct Plan {
+  ConvolutionProblem problem;
+  std::string name;
+  std::unique_ptr<ConvolutionAlgorithm> algorithm;
+
+  Plan(Device& device, const ConvolutionProblem& p, ConvolutionPass pass, const std::string& wanted)
+      : problem(p) {
+    check_problem(p);
+    if (pass != ConvolutionPass::forward && !p.epilogue.empty())
+      throw Error("convolution: only the forward pass takes an epilogue");
+    const auto list = able(device, p, pass);
+    const ConvolutionEntry& entry = chosen(list, wanted, "convolution");
+    name = entry.name;
+    algorithm = entry.make(device, p, pass);
+  }
+
+  void check_packed(const Buffer& packed) const {
+    if (packed.bytes() < algorithm->packed_bytes())
+      throw Error(fmt::format("convolution '{}': the packed kernel takes {} bytes, {} were given",
+                              name, algorithm->packed_bytes(), packed.bytes()));
+  }
+
+  void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const {
+    if (algorithm->packed_bytes() == 0) return;
+    check_kernel(problem, kernel);
+    check_packed(packed);
+    algorithm->pack(queue, kernel, packed);
+  }
+
+  void run(Queue& queue, const ConvolutionAlgorithm::Call& call) const {
+    const ConvolutionProblem& p = problem;
+    check_pixels("x", call.x, 1ull * p.batch * p.h.in * p.w.in, p.in_channels);
+    check_pixels("y", call.y, 1ull * p.batch * p.h.out * p.w.out, p.out_channels);
+    if (algorithm->packed_bytes())
+      check_packed(call.packed);
+    else
+      check_kernel(p, call.kernel);
+    if (call.workspace.bytes() < algorithm->workspace_bytes())
+      throw Error(fmt::format("convolution '{}': {} bytes of workspace are needed, {} were given",
+                              name, algorithm->workspace_bytes(), call.workspace.bytes()));
+    algorithm->run(queue, call);
+  }
+};
+
+}  // namespace
+
+// The three public classes differ in their pass and in which operand is the result.
+#define OCELLUS_CONVOLUTION_CLASS(Class, pass)                                                  \
+  struct Class::State : Plan {                                                                  \
+    using Plan::Plan;                                                                           \
+  };                                                                                            \
+  Class::Class(Device& device, const ConvolutionProblem& problem, const std::string& algorithm) \
+      : state_(std::make_unique<State>(device, problem, pass, algorithm)) {}                    \
+  Class::~Class() = default;                                                                    \
+  Class::Class(Class&&) noexcept = default;                                                     \
+  std::vector<std::string> Class::algorithms(const Device& device,                              \
+                                             const ConvolutionProblem& problem) {               \
+    return names_of(able(device, problem, pass));                                               \
+  }                                                                                             \
+  std::string Class::algorithm() const { return state_->name; }                                 \
+  size_t Class::workspace_bytes() const { return state_->algorithm->workspace_bytes(); }
+
+OCELLUS_CONVOLUTION_CLASS(ConvolutionForward, ConvolutionPass::forward)
+OCELLUS_CONVOLUTION_CLASS(ConvolutionBackwardData, ConvolutionPass::backward_data)
+OCELLUS_CONVOLUTION_CLASS(ConvolutionBackwardWeights, ConvolutionPass::backward_weights)
+
+size_t ConvolutionForward::packed_bytes() const { return state_->algorithm->packed_bytes(); }
+void ConvolutionForward::pack(Queue& queue, const Operand& kernel, const Buffer& packed) const {
+  state_->pack(queue, kernel, packed);
+}
+void ConvolutionForward::run(Queue& queue, const Operand& x, const Operand& kernel,
+                             const Buffer& packed, const Operand& y,
+                             std::span<const Operand> epilogue, const Buffer& workspace) const {
+  state_->run(queue, {x, kernel, y, packed, epilogue, workspace});
+}
+
+size_t ConvolutionBackwardData::packed_bytes() const { return state_->algorithm->packed_bytes(); }
+void ConvolutionBackwardData::pack(Queue& queue, const Operand& kernel,
+                                   const Buffer& packed) const {
+  state_->pack(queue, kernel, packed);
+}
+void ConvolutionBackwardData::run(Queue& queue, const Operand& dy, const Operand& kernel,
+                                  const Buffer& packed, const Operand& dx,
+                                  const Buffer& workspace) const {
+  state_->run(queue, {dx, kernel, dy, packed, {}, workspace});
+}
+
+void ConvolutionBackwardWeights::run(Queue& queue, const Operand& x, const Operand& dy,
+                                     const Operand& dkernel, const Buffer& workspace) const {
+  state_->run(queue, {x, dkernel, dy, {}, {}, workspace});
+}
+
+}  // namespace ocellus::opencl

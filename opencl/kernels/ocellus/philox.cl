@@ -4,10 +4,12 @@
 #define OCELLUS_PHILOX_CL
 
 inline void philox4x32_4(uint4* c0, uint4* c1, uint4* c2, uint4* c3, uint k0, uint k1) {
-  const uint4 m0 = (uint4)(0xD2511F53u), m1 = (uint4)(0xCD9E8D57u);
   uint4 a = *c0, b = *c1, c = *c2, d = *c3;
   for (int round = 0; round < 10; ++round) {
-    const uint4 high0 = mul_hi(m0, a), low0 = m0 * a, high1 = mul_hi(m1, c), low1 = m1 * c;
+    // One 32 x 32 -> 64 bit product; mul_hi() would be taken apart lane by lane on CPUs.
+    const ulong4 p0 = convert_ulong4(a) * 0xD2511F53ul, p1 = convert_ulong4(c) * 0xCD9E8D57ul;
+    const uint4 high0 = convert_uint4(p0 >> 32), low0 = convert_uint4(p0);
+    const uint4 high1 = convert_uint4(p1 >> 32), low1 = convert_uint4(p1);
     a = high1 ^ b ^ k0;
     b = low1;
     c = high0 ^ d ^ k1;

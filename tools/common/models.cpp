@@ -1,0 +1,30 @@
+#include <fmt/format.h>
+
+#include "ocellus/core/error.hpp"
+#include "tool.hpp"
+
+namespace ocellus::tools {
+
+ModelDocument Tool::open_model(const std::string& address, const Json& architecture) {
+  if (device_) throw Error("internal: a model is opened after the device");
+  ModelDocument document =
+      ocellus::open_model(registry(), {address, architecture, trust}, terminal);
+  for (const std::string& w : document.warnings) terminal.warning(w);
+  return document;
+}
+
+std::unique_ptr<Network> Tool::place(const ModelDocument& document) {
+  auto network = std::make_unique<Network>(registry(), document);
+  if (!preprocess.empty()) {
+    network->preprocessing = Preprocessing::named(preprocess);
+  } else if (!network->preprocessing) {
+    network->preprocessing = Preprocessing::named("unit");
+    terminal.info(fmt::format(
+        "preprocessing: {} (assumed, the model says nothing; --preprocess sets another)",
+        network->preprocessing->str()));
+  }
+  network->place(device(), static_cast<uint64_t>(seed.value));
+  return network;
+}
+
+}  // namespace ocellus::tools

@@ -27,7 +27,7 @@ struct ReferenceCall {
   std::span<const int> samples;  ///< global sample index of each item
 };
 
-/// Returns the outputs.
+/// Returns the outputs; after them, where forward changes states, their new values.
 using Reference = std::function<std::vector<ReferenceTensor>(const ReferenceCall&)>;
 
 }  // namespace ocellus

@@ -1,0 +1,216 @@
+#include "reference/layers.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ocellus/core/error.hpp"
+#include "reference/primitives.hpp"
+
+namespace ocellus::reference {
+namespace {
+
+using opencl::Axis;
+using Tensors = std::vector<ReferenceTensor>;
+
+/// Window along axis 0 (rows) or 1 (columns) of an image, from parameters as Keras names them.
+Axis axis_of(const ReferenceCall& call, size_t i, const Json& kernel, const Json& stride,
+             int dilation) {
+  const int in = call.inputs[0].shape[1 + static_cast<int>(i)], k = kernel.at(i).as_int(),
+            s = stride.at(i).as_int();
+  return call.parameters.at("padding").as_string() == "same" ? Axis::same(in, k, s, dilation)
+                                                             : Axis::valid(in, k, s, dilation);
+}
+
+void add_bias(ReferenceTensor& y, const ReferenceCall& call) {
+  if (call.weights.size() < 2) return;
+  y = channel_affine(y, std::vector<double>(y.shape.channels(), 1), call.weights[1].values);
+}
+
+Tensors conv2d(const ReferenceCall& call) {
+  const Json &p = call.parameters, &kernel = p.at("kernel_size"), &strides = p.at("strides"),
+             &d = p.at("dilation_rate");
+  ReferenceTensor y = convolve(
+      call.inputs[0], call.weights[0], axis_of(call, 0, kernel, strides, d.at(size_t{0}).as_int()),
+      axis_of(call, 1, kernel, strides, d.at(size_t{1}).as_int()), p.at("groups").as_int());
+  add_bias(y, call);
+  return {y};
+}
+
+Tensors dense(const ReferenceCall& call) {
+  const ReferenceTensor &x = call.inputs[0], &kernel = call.weights[0];
+  ReferenceTensor y{
+      x.shape, gemm(x.values, kernel.values, x.shape.pixels(), kernel.shape[1], kernel.shape[0])};
+  y.shape.set(-1, kernel.shape[1]);
+  add_bias(y, call);
+  return {y};
+}
+
+template <Pool mode>
+Tensors pooling2d(const ReferenceCall& call) {
+  const Json& size = call.parameters.at("pool_size");
+  const Json& strides =
+      call.parameters.at("strides").is_null() ? size : call.parameters.at("strides");
+  return {pool(call.inputs[0], mode, axis_of(call, 0, size, strides, 1),
+               axis_of(call, 1, size, strides, 1))};
+}
+
+template <Pool mode>
+Tensors global_pooling2d(const ReferenceCall& call) {
+  const Shape& s = call.inputs[0].shape;
+  ReferenceTensor y = pool(call.inputs[0], mode, Axis::valid(s[1], s[1]), Axis::valid(s[2], s[2]));
+  if (!call.parameters.at("keepdims").as_bool()) y.shape = Shape{s[0], s[3]};
+  return {y};
+}
+
+Tensors identity(const ReferenceCall& call) { return {call.inputs[0]}; }
+
+Tensors flatten(const ReferenceCall& call) {
+  ReferenceTensor y = call.inputs[0];
+  y.shape = {y.shape[0], static_cast<int>(y.shape.without_batch().elements())};
+  return {y};
+}
+
+Tensors reshape(const ReferenceCall& call) {
+  ReferenceTensor y = call.inputs[0];
+  std::vector<int> extents = {y.shape[0]};
+  int known = y.shape[0];
+  for (const Json& e : call.parameters.at("target_shape").as_list()) {
+    extents.push_back(e.as_int());
+    if (e.as_int() > 0) known *= e.as_int();
+  }
+  for (int& e : extents)
+    if (e == -1) e = static_cast<int>(y.values.size()) / known;
+  y.shape = Shape(extents);
+  return {y};
+}
+
+Tensors add(const ReferenceCall& call) {
+  ReferenceTensor y = call.inputs[0];
+  for (const ReferenceTensor& x : call.inputs.subspan(1))
+    for (size_t i = 0; i < y.values.size(); ++i) y.values[i] += x.values[i];
+  return {y};
+}
+
+Tensors concatenate(const ReferenceCall& call) {
+  Shape shape = call.inputs[0].shape;
+  int axis = call.parameters.at("axis").as_int(), sum = 0;
+  if (axis < 0) axis += shape.rank();
+  for (const ReferenceTensor& x : call.inputs) sum += x.shape[axis];
+  shape.set(axis, sum);
+  ReferenceTensor y{shape, {}};
+  int rows = 1;
+  for (int i = 0; i < axis; ++i) rows *= shape[i];
+  for (int r = 0; r < rows; ++r)
+    for (const ReferenceTensor& x : call.inputs) {
+      const auto part = static_cast<std::ptrdiff_t>(x.values.size() / rows);
+      y.values.insert(y.values.end(), x.values.begin() + r * part,
+                      x.values.begin() + (r + 1) * part);
+    }
+  return {y};
+}
+
+Tensors zero_padding2d(const ReferenceCall& call) {
+  const ReferenceTensor& x = call.inputs[0];
+  const Json& p = call.parameters.at("padding");
+  const auto side = [&](size_t axis, size_t end) {
+    const Json& j = p.is_list() ? p.at(axis) : p;
+    return j.is_list() ? j.at(end).as_int() : j.as_int();
+  };
+  const int top = side(0, 0), left = side(1, 0), h = x.shape[1], w = x.shape[2],
+            channels = x.shape[3];
+  ReferenceTensor y = filled({x.shape[0], top + h + side(0, 1), left + w + side(1, 1), channels});
+  for (int n = 0; n < x.shape[0]; ++n)
+    for (int i = 0; i < h; ++i)
+      for (int j = 0; j < w; ++j)
+        for (int c = 0; c < channels; ++c)
+          y.values[((n * y.shape[1] + i + top) * y.shape[2] + j + left) * channels + c] =
+              x.values[((n * h + i) * w + j) * channels + c];
+  return {y};
+}
+
+template <class F>
+Tensors map(const ReferenceCall& call, const F& f) {
+  ReferenceTensor y = call.inputs[0];
+  for (double& v : y.values) v = f(v);
+  return {y};
+}
+
+Tensors relu(const ReferenceCall& call) {
+  const Json& p = call.parameters;
+  const double top = p.at("max_value").is_null() ? HUGE_VAL : p.at("max_value").as_double();
+  const double slope = p.at("negative_slope").as_double(),
+               threshold = p.at("threshold").as_double();
+  return map(call, [=](double x) {
+    return x >= top ? top : x >= threshold ? x : slope * (x - threshold);
+  });
+}
+
+Tensors leaky_relu(const ReferenceCall& call) {
+  const double slope = call.parameters.at("negative_slope").as_double();
+  return map(call, [=](double x) { return x > 0 ? x : slope * x; });
+}
+
+Tensors elu(const ReferenceCall& call) {
+  const double alpha = call.parameters.at("alpha").as_double();
+  return map(call, [=](double x) { return x > 0 ? x : alpha * std::expm1(x); });
+}
+
+}  // namespace
+
+const std::map<std::string, Reference>& layers() {
+  static const std::map<std::string, Reference> table = {
+      {"Activation", identity},
+      {"Add", add},
+      {"AveragePooling2D", pooling2d<Pool::average>},
+      {"BatchNormalization", batch_normalization},
+      {"Concatenate", concatenate},
+      {"Conv2D", conv2d},
+      {"Dense", dense},
+      {"Dropout", dropout},
+      {"ELU", elu},
+      {"Flatten", flatten},
+      {"GlobalAveragePooling2D", global_pooling2d<Pool::average>},
+      {"GlobalMaxPooling2D", global_pooling2d<Pool::max>},
+      {"Input", identity},
+      {"LeakyReLU", leaky_relu},
+      {"MaxPooling2D", pooling2d<Pool::max>},
+      {"Normalization", normalization},
+      {"ReLU", relu},
+      {"Rescaling", rescaling},
+      {"Reshape", reshape},
+      {"Softmax", [](const ReferenceCall& call) { return Tensors{softmax(call.inputs[0])}; }},
+      {"ZeroPadding2D", zero_padding2d},
+  };
+  return table;
+}
+
+const std::map<std::string, std::function<double(double)>>& activations() {
+  using std::exp;
+  const auto clip = [](double x, double low, double high) {
+    return std::min(std::max(x, low), high);
+  };
+  const auto sigmoid = [](double x) { return 1 / (1 + exp(-x)); };
+  // The fixed point of Klambauer et al.
+  constexpr double alpha = 1.6732632423543772, scale = 1.0507009873554805;
+  static const std::map<std::string, std::function<double(double)>> table = {
+      {"elu", [](double x) { return x > 0 ? x : std::expm1(x); }},
+      {"exponential", [](double x) { return exp(x); }},
+      {"gelu", [](double x) { return x * 0.5 * std::erfc(-x * std::sqrt(0.5)); }},
+      {"hard_sigmoid", [=](double x) { return clip(x / 6 + 0.5, 0, 1); }},
+      {"hard_sigmoid_v2", [=](double x) { return clip(0.2 * x + 0.5, 0, 1); }},
+      {"leaky_relu", [](double x) { return x > 0 ? x : 0.2 * x; }},
+      {"linear", [](double x) { return x; }},
+      {"relu", [](double x) { return std::max(x, 0.0); }},
+      {"relu6", [=](double x) { return clip(x, 0, 6); }},
+      {"selu", [](double x) { return scale * (x > 0 ? x : alpha * std::expm1(x)); }},
+      {"sigmoid", sigmoid},
+      {"silu", [=](double x) { return x * sigmoid(x); }},
+      {"softplus", [](double x) { return std::log1p(exp(-std::abs(x))) + std::max(x, 0.0); }},
+      {"softsign", [](double x) { return x / (1 + std::abs(x)); }},
+      {"swish", [=](double x) { return x * sigmoid(x); }},
+      {"tanh", [](double x) { return std::tanh(x); }},
+  };
+  return table;
+}
+
+}  // namespace ocellus::reference

@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <cmath>
+
+#include "reference/layers.hpp"
+#include "reference/primitives.hpp"
+
+namespace ocellus::reference {
+namespace {
+
+/// A parameter that is a number, or a list with one for every channel.
+std::vector<double> per_channel(const Json& value, int channels) {
+  std::vector<double> list;
+  for (int c = 0; c < channels; ++c)
+    list.push_back(value.is_list() ? value.at(size_t(c)).as_double() : value.as_double());
+  return list;
+}
+
+}  // namespace
+
+/// Outputs, then, where the batch is normalized by its own statistics, the new moving mean and
+/// variance.
+std::vector<ReferenceTensor> batch_normalization(const ReferenceCall& call) {
+  const Json& p = call.parameters;
+  const ReferenceTensor& x = call.inputs[0];
+  const bool has_scale = p.get("scale", true), has_center = p.get("center", true);
+  const size_t states = has_scale + has_center;
+  std::vector<double> mean = call.weights[states].values,
+                      variance = call.weights[states + 1].values;
+  std::vector<ReferenceTensor> results(1);
+  if (call.training) {
+    const double keep = p.get("momentum", 0.99);
+    const std::vector<double> old_mean = mean, old_variance = variance;
+    moments(x, mean, variance);
+    for (size_t i : {states, states + 1}) results.push_back(call.weights[i]);
+    for (size_t c = 0; c < mean.size(); ++c) {
+      results[1].values[c] = keep * old_mean[c] + (1 - keep) * mean[c];
+      results[2].values[c] = keep * old_variance[c] + (1 - keep) * variance[c];
+    }
+  }
+  std::vector<double> scale(mean.size()), shift(mean.size());
+  for (size_t c = 0; c < mean.size(); ++c) {
+    scale[c] = (has_scale ? call.weights[0].values[c] : 1) /
+               std::sqrt(variance[c] + p.get("epsilon", 1e-3));
+    shift[c] = (has_center ? call.weights[has_scale].values[c] : 0) - mean[c] * scale[c];
+  }
+  results[0] = channel_affine(x, scale, shift);
+  return results;
+}
+
+std::vector<ReferenceTensor> normalization(const ReferenceCall& call) {
+  const ReferenceTensor& x = call.inputs[0];
+  const Json& p = call.parameters;
+  const int channels = x.shape.channels();
+  const bool given = !p.at("mean").is_null(), invert = p.get("invert", false);
+  const std::vector<double> mean = given ? per_channel(p.at("mean"), channels)
+                                         : call.weights[0].values,
+                            variance = given ? per_channel(p.at("variance"), channels)
+                                             : call.weights[1].values;
+  std::vector<double> scale(channels), shift(channels);
+  for (int c = 0; c < channels; ++c) {
+    const double deviation = std::max(std::sqrt(variance[c]), 1e-7);
+    scale[c] = invert ? deviation : 1 / deviation;
+    shift[c] = invert ? mean[c] : -mean[c] / deviation;
+  }
+  return {channel_affine(x, scale, shift)};
+}
+
+std::vector<ReferenceTensor> rescaling(const ReferenceCall& call) {
+  const int channels = call.inputs[0].shape.channels();
+  return {channel_affine(call.inputs[0], per_channel(call.parameters.at("scale"), channels),
+                         per_channel(call.parameters.at("offset"), channels))};
+}
+
+std::vector<ReferenceTensor> dropout(const ReferenceCall& call) {
+  ReferenceTensor y = call.inputs[0];
+  // The device compares in float.
+  const float rate = static_cast<float>(call.parameters.at("rate").as_double());
+  if (!call.training || rate == 0) return {y};
+  const size_t item = y.shape.without_batch().elements();
+  for (size_t i = 0; i < y.values.size(); ++i) {
+    const int n = static_cast<int>(i / item), sample = call.samples.empty() ? n : call.samples[n];
+    const double u =
+        uniform(call.seed, call.step, call.node, sample, static_cast<uint32_t>(i % item));
+    y.values[i] = u >= rate ? y.values[i] / (1.0 - rate) : 0;
+  }
+  return {y};
+}
+
+}  // namespace ocellus::reference

@@ -7,6 +7,7 @@
 #include <cctype>
 #include <fstream>
 
+#include "ocellus/core/call.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/model_format.hpp"
@@ -81,32 +82,9 @@ ModelDocument open_architecture(const Registry& registry, const ModelRequest& re
   const std::string name(trim(std::string_view(address).substr(0, open)));
   std::vector<std::string> names;
   for (const TypeInfo* info : registry.all(Kind::architecture)) names.push_back(info->name);
-  const TypeInfo* info = registry.find(Kind::architecture, name);
-  if (!info) throw UsageError(fmt::format("no model file and no architecture is named '{}'{}", name, suggestion(name, names)));
-  Json parameters = Json::object();
-  if (open != std::string::npos) {
-    if (address.back() != ')') throw UsageError(fmt::format("'{}': a ')' is missing", address));
-    const std::string_view inside = std::string_view(address).substr(open + 1, address.size() - open - 2);
-    int depth = 0;
-    std::string argument;
-    for (const char c : std::string(inside) + ",") {
-      depth += (c == '[') - (c == ']');
-      if (c != ',' || depth != 0) {
-        argument += c;
-        continue;
-      }
-      const std::string text(trim(argument));
-      argument.clear();
-      if (text.empty()) continue;
-      const size_t equals = text.find('=');
-      if (equals == std::string::npos) throw UsageError(fmt::format("'{}': expected key=value, found '{}'", address, text));
-      const std::string key(trim(std::string_view(text).substr(0, equals)));
-      const std::string value(trim(std::string_view(text).substr(equals + 1)));
-      const ParameterInfo* p = info->schema.find(key);
-      // An unknown key is left to the strict check below, which names the nearest.
-      parameters[key] = !p ? Json(value) : value.starts_with('[') ? Json::parse(value, key) : info->schema.from_text(*p, value, name);
-    }
-  }
+  if (!registry.find(Kind::architecture, name))
+    throw UsageError(fmt::format("no model file and no architecture is named '{}'{}", name, suggestion(name, names)));
+  Json parameters = parse_call(registry, Kind::architecture, address, "model").parameters;
   if (request.architecture.is_object())
     for (const auto& [key, value] : request.architecture.as_object()) parameters[key] = value;
   ModelDocument document;

@@ -7,10 +7,7 @@ namespace ocellus::tools {
 
 ModelDocument Tool::open_model(const std::string& address, const Json& architecture) {
   if (device_) throw Error("internal: a model is opened after the device");
-  ModelDocument document =
-      ocellus::open_model(registry(), {address, architecture, trust}, terminal);
-  for (const std::string& w : document.warnings) terminal.warning(w);
-  return document;
+  return ocellus::open_model(registry(), {address, architecture, trust}, terminal);
 }
 
 std::unique_ptr<Network> Tool::place(const ModelDocument& document) {

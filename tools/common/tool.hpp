@@ -46,7 +46,6 @@ class Tool {
   std::string command() const;
   const std::vector<std::string>& words() const { return words_; }
   Registry& registry();
-  /// Logs the document's warnings.
   ModelDocument open_model(const std::string& address, const Json& architecture = Json::object());
   /// A network on the device, with preprocessing decided: --preprocess, else the model's, else x /
   /// 255, and says what it assumed.

@@ -17,8 +17,8 @@ using PointwiseKind = Pointwise::Kind;
 /// Works out a Plan. The methods of run() are its chapters; each reads what those before it wrote.
 class Planner {
  public:
-  Planner(const Network& network, const ExecutionOptions& options)
-      : net_(network), options_(options) {}
+  Planner(const Network& network, const ExecutionOptions& options, bool concatenate_in_place)
+      : net_(network), options_(options), concatenate_in_place_(concatenate_in_place) {}
 
   Plan run() {
     select_nodes();
@@ -318,7 +318,7 @@ class Planner {
 
   void place_forward() {
     for (int t : plan_.feeds) tensor(t).place = new_place(tensor(t).shape);
-    place_concatenations();
+    if (concatenate_in_place_) place_concatenations();
     std::map<int, std::vector<int>> tail_outputs;  // node -> tensors that its step writes
     for (ForwardStep& s : plan_.forward) {
       tail_outputs[s.last_node] = s.outputs;
@@ -360,7 +360,6 @@ class Planner {
         tensor(t).place = {out.place.storage, channel, out.place.pixel_stride};
         channel += static_cast<uint32_t>(tensor(t).shape.channels());
       }
-      written_in_place_.insert(s.node);
       return true;
     });
   }
@@ -578,10 +577,10 @@ class Planner {
 
   const Network& net_;
   const ExecutionOptions& options_;
+  const bool concatenate_in_place_;
   Plan plan_;
   std::vector<NodeOutput> feeds_, fetches_;
   std::vector<bool> runs_, goes_back_;
-  std::set<int> written_in_place_;
 };
 
 }  // namespace
@@ -591,9 +590,9 @@ int Plan::input(const Network& network, int node, size_t index) const {
   return outputs_of[in.node].at(in.output);
 }
 
-Plan make_plan(const Network& network, const ExecutionOptions& options) {
+Plan make_plan(const Network& network, const ExecutionOptions& options, bool concatenate_in_place) {
   if (options.batch < 1) throw UsageError("a batch has at least one item");
-  return Planner(network, options).run();
+  return Planner(network, options, concatenate_in_place).run();
 }
 
 }  // namespace ocellus::execution

@@ -86,8 +86,8 @@ struct Plan {
 };
 
 /// Throws UsageError for unknown tensors, ShapeError where feeds do not fit, Error where gradients are wanted through a
-/// layer that has no backward pass (naming it).
-Plan make_plan(const Network& network, const ExecutionOptions& options);
+/// layer that has no backward pass (naming it). Incremental evaluation wants concatenations as steps of their own.
+Plan make_plan(const Network& network, const ExecutionOptions& options, bool concatenate_in_place = true);
 
 /// A place for each storage in as few bytes as a greedy fit, largest first, finds.
 struct MemoryPlan {

@@ -43,18 +43,34 @@ class OCELLUS_API AnalysisContext {
 
   opencl::Device& device() const { return network.device(); }
   opencl::Queue& queue() const { return network.device().compute(); }
-  /// Preprocessed f32 input tensor contents for u8 or f32 pixels (N, H, W, C), on the device.
+  /// Pixels 0..255, u8 or f32, (N, H, W, C), preprocessed into the first N items of an f32 input tensor. Throws DataError on NaN
+  /// and ShapeError when they do not fit.
   void load(const Array& pixels, const Tensor& to) const;
   /// Affine map of the model's preprocessing for its input's channels.
   void preprocessing(std::vector<float>& scale, std::vector<float>& shift, std::vector<int>& order) const;
-  /// Largest batch up to `wanted` whose Execution fits the memory that is free.
-  int batch_for(int wanted, const ExecutionOptions& options) const;
+  /// An Execution with the largest batch up to options.batch that fits the memory that is free, and that batch alone.
+  std::unique_ptr<Execution> execution(ExecutionOptions options) const;
+  int batch_for(int wanted, ExecutionOptions options) const;
+  /// Tensor `name` of each of the pixels' items (N, H, W, C), in batches: f32 (N, ...). Shows progress under `label` unless empty.
+  Array evaluate(const Array& pixels, const std::string& tensor, const std::string& label = {}) const;
+
+  // Classes. A network ends in softmax, in sigmoids, or in plain logits, which are taken for a softmax's; one single unit
+  // stands for two classes, class 0 having the negated logit.
+  /// Name of the tensor of logits (N, units). Throws UsageError when the network's output is no vector of classes.
+  std::string logits() const;
   /// "Sneaker", or "class 7".
   std::string class_name(int index) const;
   int class_count() const;
-  /// Scores of all classes: softmax or sigmoid probabilities (N, classes). One sigmoid unit counts as two classes.
+  /// Unit and sign of a class's logit.
+  std::pair<int, float> unit_of(int class_index) const;
+  /// From logits (N, units) to (N, classes): logits again, or probabilities.
+  Array class_logits(const Array& logits) const;
+  Array class_probabilities(const Array& logits) const;
+  /// Probabilities (N, classes) of pixels (N, H, W, C).
   Array probabilities(const Array& pixels) const;
-  /// The class to explain for an image, and "Sneaker (label)" for the output.
+  /// The best `count` classes of row `row` of scores (N, classes), by name.
+  std::vector<std::pair<std::string, double>> top(const Array& scores, int row = 0, int count = 5) const;
+  /// The class to explain for an image whose scores are (1, classes), and "Sneaker (label)" for the output.
   int target_of(const AnalysisImage& image, const Array& scores, std::string& description) const;
   /// Throws Interrupted when the user asked to stop or the budget is spent.
   void check_stop() const;
@@ -80,8 +96,5 @@ class OCELLUS_API Analyzer {
   virtual AnalyzerNeeds needs() const = 0;
   virtual Results run(AnalysisContext& context) const = 0;
 };
-
-/// Names of flags that tools own; an analyzer's parameter of that name is refused at registration.
-OCELLUS_API const std::vector<std::string>& reserved_flags();
 
 }  // namespace ocellus

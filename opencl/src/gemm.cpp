@@ -11,7 +11,7 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kGemmNaive};
+  static const std::array kEntries{&kGemmVector, &kGemmNaive};
   return kEntries;
 }
 

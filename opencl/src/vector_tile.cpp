@@ -1,0 +1,38 @@
+#include "vector_tile.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ocellus::opencl {
+
+std::string VectorTile::options() const { return fmt::format("-DROWS={} -DNV={}", rows, vectors); }
+
+VectorTile VectorTile::of(const Device& device, int columns) {
+  cl_uint width = 0;
+  clGetDeviceInfo(device.id(), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, nullptr);
+  if (width < 16) return {6, 1};
+  return {12, columns > 16 ? 2 : 1};
+}
+
+VectorSplit VectorSplit::best(int rows, int columns, int units, int max_height, double tile,
+                              double row, double column) {
+  constexpr double kItem = 2000;  // cycles to hand one work-item to a core
+  const auto up = [](int a, int b) { return (a + b - 1) / b; };
+  VectorSplit best;
+  double best_time = 1e300;
+  for (int height = 1; height <= std::min(rows, max_height); ++height) {
+    // Only widths that make a difference: columns / 1, / 2, ...
+    for (int parts = 1; parts <= std::min(columns, 8 * units); ++parts) {
+      const int width = up(columns, parts);
+      const double item = kItem + height * row + width * (column + height * tile);
+      const double time = up(up(rows, height) * up(columns, width), units) * item;
+      if (time >= best_time) continue;
+      best_time = time;
+      best = {height, width};
+    }
+  }
+  return best;
+}
+
+}  // namespace ocellus::opencl

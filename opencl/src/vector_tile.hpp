@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "ocellus/opencl/device.hpp"
+
+namespace ocellus::opencl {
+
+/// The register tile of kernels/ocellus/tile.cl that suits a device: rows x columns sums.
+struct VectorTile {
+  int rows = 12, vectors = 2;  ///< vectors of 16 floats
+  int columns() const { return 16 * vectors; }
+  std::string options() const;  ///< "-DROWS=12 -DNV=2"
+
+  /// For results that are `columns` wide: 24 accumulators where there are 32 registers of 16
+  /// floats, 6 of 16 where not.
+  static VectorTile of(const Device& device, int columns);
+};
+
+/// How a grid of `rows` x `columns` tiles is cut into work-items of `height` x `width` tiles each.
+struct VectorSplit {
+  int height = 1, width = 1;
+
+  /// The cut with the shortest makespan on `units` cores, where a tile takes `tile` cycles, and the
+  /// first touch of a row or column of tiles by a work-item `row` or `column` cycles for copying.
+  /// height is at most max_height.
+  static VectorSplit best(int rows, int columns, int units, int max_height, double tile, double row,
+                          double column);
+};
+
+}  // namespace ocellus::opencl

@@ -8,6 +8,7 @@
 
 #include "network_state.hpp"
 #include "ocellus/core/activation.hpp"
+#include "ocellus/core/augmenter.hpp"
 #include "ocellus/core/text.hpp"
 
 namespace ocellus {
@@ -40,17 +41,27 @@ class Builder {
       if (!names.insert(r.name).second)
         throw UsageError(fmt::format("two layers are named '{}'; names must differ", r.name));
       const TypeInfo* info = registry_.find(Kind::layer, r.type);
+      if (!info) info = registry_.find(Kind::augmenter, r.type);
       if (!info) unknown_layer(r);
       const Json checked = info->schema.check(r.parameters, title(r));
       NetworkLayer layer;
       layer.name = r.name;
       layer.type = r.type;
       layer.record = static_cast<int>(i);
-      layer.layer = std::static_pointer_cast<const Layer>(info->create(checked));
+      layer.layer = make_layer(*info, checked, title(r));
       layer.trainable = r.trainable && scopes_trainable(r.name);
       layer_of_[r.name] = static_cast<int>(out_.layers.size());
       out_.layers.push_back(std::move(layer));
       if (info->takes_activation) make_activation(r, checked.get("activation", "linear"));
+    }
+  }
+
+  static std::shared_ptr<const Layer> make_layer(const TypeInfo& info, const Json& checked, const std::string& where) {
+    if (info.kind == Kind::layer) return std::static_pointer_cast<const Layer>(info.create(checked));
+    try {
+      return as_layer(std::static_pointer_cast<const Augmenter>(info.create(checked)));
+    } catch (const UsageError& e) {
+      throw UsageError(where + ": " + e.what());
     }
   }
 

@@ -31,4 +31,8 @@ class OCELLUS_API Augmenter {
   virtual std::unique_ptr<AugmenterOp> prepare(opencl::Device& device, const Shape& images) const = 0;
 };
 
+/// An image-only augmenter as a layer: works in training, the identity in inference. Networks find augmenters by name where no
+/// layer has it. Throws UsageError for one that is not image-only; plan() throws ShapeError for one that changes the size.
+OCELLUS_API std::shared_ptr<const Layer> as_layer(std::shared_ptr<const Augmenter> augmenter);
+
 }  // namespace ocellus

@@ -1,0 +1,12 @@
+#include "memory_dataset.hpp"
+#include "ocellus/core/plugin.hpp"
+
+namespace {
+void register_types(ocellus::Registrar& r) {
+  ocellus::datasets::register_idx(r);
+  ocellus::datasets::register_cifar10(r);
+  ocellus::datasets::register_hdf5(r);
+}
+}  // namespace
+
+OCELLUS_PLUGIN("datasets", "Data sets", OCELLUS_VERSION, "Apache-2.0", register_types)

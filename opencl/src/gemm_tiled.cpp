@@ -1,0 +1,49 @@
+#include "gemm_algorithm.hpp"
+#include "ocellus_opencl_kernels.hpp"
+#include "local_tile.hpp"
+
+namespace ocellus::opencl {
+namespace {
+
+/// Tiles in local and private memory, the epilogue in the store; any size, no workspace.
+class GemmTiled : public GemmAlgorithm {
+ public:
+  GemmTiled(Device& device, const GemmProblem& problem)
+      : p_(problem), tile_(choose_tile(device, problem.m, problem.n)) {
+    std::string options = tile_.options();
+    if (!p_.transpose_a) options += " -DA_ALONG_K";
+    if (p_.transpose_b) options += " -DB_ALONG_K";
+    kernel_ = device.kernel(kernels::gemm_tiled_cl().with_preamble(generate(p_.epilogue)), "gemm_tiled", options);
+  }
+
+  void run(Queue& queue, const Call& c) const override {
+    Arguments args;
+    args.add(p_.m).add(p_.n).add(p_.k);
+    args.add(c.a.buffer).add(c.a.offset);
+    args.add(p_.transpose_a ? 1u : c.a.stride).add(p_.transpose_a ? c.a.stride : 1u);
+    args.add(c.b.buffer).add(c.b.offset);
+    args.add(p_.transpose_b ? 1u : c.b.stride).add(p_.transpose_b ? c.b.stride : 1u);
+    args.add(c.c.buffer).add(c.c.offset).add(c.c.stride).add(p_.accumulate ? 1 : 0);
+    append(args, p_.epilogue, c.epilogue);
+    kernel_.launch(queue, tile_.range(p_.m, p_.n), args);
+  }
+
+ private:
+  GemmProblem p_;
+  Tile tile_;
+  Kernel kernel_;
+};
+
+}  // namespace
+
+const GemmEntry kGemmTiled{
+    "tiled",
+    [](const Device& device, const GemmProblem&) {
+      if (device.info().max_work_group < 64 || device.info().local_memory < 8192) return 0;
+      return device.family() == KernelFamily::tiled ? 24 : 12;
+    },
+    [](Device& device, const GemmProblem& problem) -> std::unique_ptr<GemmAlgorithm> {
+      return std::make_unique<GemmTiled>(device, problem);
+    }};
+
+}  // namespace ocellus::opencl

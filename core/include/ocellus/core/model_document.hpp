@@ -71,6 +71,7 @@ struct ModelDocument {
   std::string loss;                    ///< registry name; empty: not compiled
   std::vector<std::string> metrics;
   Json training_state;                 ///< the Trainer's: epoch, step, history, ...
+  std::vector<WeightsRecord> best_weights;  ///< the Trainer's, while it stops early: those of the best epoch so far; may be empty
   std::vector<std::string> classes;
   std::optional<Preprocessing> preprocessing;
   std::optional<SampleRecord> sample;

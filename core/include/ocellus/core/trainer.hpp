@@ -23,7 +23,7 @@ struct TrainingOptions {
   Json optimizer_parameters = Json::object(), loss_parameters = Json::object(), schedule_parameters = Json::object();
   std::vector<std::string> metrics = {"accuracy"};
   std::vector<std::pair<std::string, Json>> augmenters;
-  double validation_split = 0.1;      ///< of the training data, its last part, when no validation data are given
+  double validation_split = 0.1;      ///< of the training data, drawn by the seed, when no validation data are given; 0: no validation
   int patience = 0;                   ///< early stopping after that many epochs without a better validation loss; 0: off. The best weights come back
   double clip_norm = 0;               ///< of the global gradient; 0: off
   std::filesystem::path checkpoint;   ///< model file written every epoch; empty: none

@@ -144,10 +144,11 @@ class BatchNormalizationOp : public LayerOp {
     std::vector<Input> inputs(6 + o.scale, Input::per_column);
     inputs[0] = inputs[3] = Input::matrix;
     const std::string one_nth = literal(1.0 / rows_);
-    std::string dx = batch_ ? "(x0 - (x4 + (x3 - x1) * r * x5) * " + one_nth + ") * r" : "x0 * r";
+    std::string dx = batch_ ? "(x0 - (x4 + (x3 - x1) * inverse * x5) * " + one_nth + ") * inverse"
+                            : "x0 * inverse";
     if (o.scale) dx += " * x6";
     return {rows_, channels_,       inputs,
-            {dx},  {accumulate},    "const T r = rsqrt(x2 + " + literal(o.epsilon) + ");",
+            {dx},  {accumulate},    "const T inverse = rsqrt(x2 + " + literal(o.epsilon) + ");",
             0,     "batch_gradient"};
   }
 

@@ -22,7 +22,8 @@ class PoolingOp : public LayerOp {
   void forward(opencl::Queue& queue, const ForwardArgs& args) override {
     if (needs_origins_ && !args.origins)
       throw Error("average pooling of windows needs to know where in the image they lie");
-    forward_.forward(queue, args.inputs[0].operand(), args.outputs[0].operand(), args.origins);
+    forward_.forward(queue, args.inputs[0].operand(), args.outputs[0].operand(),
+                     needs_origins_ ? args.origins : opencl::Buffer());
   }
 
   void backward(opencl::Queue& queue, const BackwardArgs& args) override {

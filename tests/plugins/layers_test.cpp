@@ -1,0 +1,190 @@
+// Every registered layer against its float64 reference, from one table of cases.
+
+#include <set>
+
+#include "ocellus/core/registry.hpp"
+#include "plugins/layer_cases.hpp"
+#include "plugins/layer_run.hpp"
+#include "plugins/layer_truth.hpp"
+
+using namespace ocellus;
+using namespace ocellus::test;
+
+namespace {
+
+const Registry& registry() {
+  static const std::unique_ptr<Registry> r = [] {
+    auto loaded = std::make_unique<Registry>();
+    loaded->load(default_plugin_directory() / "layers.so");
+    return loaded;
+  }();
+  return *r;
+}
+
+/// A case with its layer and its random data.
+struct Prepared {
+  explicit Prepared(const LayerCase& c)
+      : info(registry().get(Kind::layer, c.type)),
+        parameters(info.schema.check(Json::parse(c.parameters, c.type), c.type)),
+        layer(std::static_pointer_cast<Layer>(info.create(parameters))) {
+    request.inputs = c.inputs;
+    request.training = c.training;
+    request.trainable = c.trainable;
+    request.input_gradients = true;
+    request.parameter_gradients = c.trainable;
+    data = noise_for(layer->plan(request));
+    name = std::string(c.type) + " " + c.parameters + " on " + c.inputs[0].str() +
+           (c.training ? " in training" : "");
+  }
+  LayerPlan plan() const { return layer->plan(request); }
+  Truth truth() const { return {info, parameters, data, request}; }
+
+  const TypeInfo& info;
+  Json parameters;
+  std::shared_ptr<Layer> layer;
+  PlanRequest request;
+  LayerData data;
+  std::string name;
+};
+
+const Layout layouts[] = {{0, 0}, {3, 5}};
+
+void check_outputs(const Truth& truth, const LayerPlan& plan, const LayerResults& results,
+                   const std::string& name) {
+  const std::vector<ReferenceTensor> expected = truth.forward();
+  for (size_t i = 0; i < plan.outputs.size(); ++i) {
+    BOOST_CHECK_MESSAGE(
+        expected[i].shape == plan.outputs[i],
+        name << ": declared " << plan.outputs[i].str() << ", real " << expected[i].shape.str());
+    check_close(results.outputs[i], expected[i].values, terms_forward(plan), name + " output");
+  }
+  for (size_t i = 0; i < results.states.size(); ++i) {
+    const bool changes = expected.size() > plan.outputs.size();
+    const auto& state =
+        changes ? expected[plan.outputs.size() + i] : truth.weight(plan.parameters.size() + i);
+    check_close(results.states[i], state.values, terms_forward(plan), name + " state");
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_layer_has_a_case_and_a_reference) {
+  std::set<std::string> covered;
+  for (const LayerCase& c : layer_cases()) covered.insert(c.type);
+  for (const TypeInfo* t : registry().all(Kind::layer)) {
+    BOOST_CHECK_MESSAGE(covered.count(t->name), "no case for " << t->name);
+    BOOST_CHECK_MESSAGE(reference_of(*t), "no reference for " << t->name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(forward_and_backward) {
+  for (const auto& device : both_families())
+    for (const LayerCase& c : layer_cases()) {
+      const Prepared p(c);
+      const LayerPlan plan = p.plan();
+      const std::string name = describe(*device) + ": " + p.name;
+      BOOST_TEST_CONTEXT(name) {
+        LayerRunner runner(*device, *p.layer, plan);
+        const Truth truth = p.truth();
+        for (const Layout& layout : layouts) {
+          const LayerResults r = runner.run(p.data, layout);
+          check_outputs(truth, plan, r, name);
+          truth.check_gradients(plan, r, 0, name);
+          BOOST_CHECK_MESSAGE(runner.run(p.data, layout) == r, name << ": not the same bits twice");
+          truth.check_gradients(plan, runner.run(p.data, layout, 0.75f), 0.75,
+                                name + ", accumulated");
+        }
+      }
+    }
+}
+
+// forward(x) == forward_halo(pad(x, fill)), on boxes at all borders and inside.
+BOOST_AUTO_TEST_CASE(halo) {
+  std::mt19937 random(7);
+  for (const auto& device : both_families())
+    for (const LayerCase& c : layer_cases()) {
+      const Prepared p(c);
+      if (p.plan().window.kind != Window::Kind::local) continue;
+      for (int round = 0; round < 2; ++round) {
+        const HaloPatches patches(p.request, p.plan(), p.data, random);
+        PlanRequest request = patches.request;
+        const LayerPlan plan = p.layer->plan(request);
+        BOOST_CHECK(plan.outputs[0] == patches.output_shape);
+        LayerData data = p.data;
+        data.inputs = {patches.input};
+        data.origins = patches.origins;
+        const LayerResults r = LayerRunner(*device, *p.layer, plan).run(data, layouts[round]);
+        check_close(r.outputs[0], patches.cut(p.truth().forward()[0]), terms_forward(p.plan()),
+                    describe(*device) + ": halo of " + p.name);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(epilogue) {
+  using Stage = opencl::Stage;
+  for (const auto& device : both_families())
+    for (const LayerCase& c : layer_cases()) {
+      Prepared p(c);
+      if (!p.plan().accepts_epilogue) continue;
+      p.request.input_gradients = p.request.parameter_gradients = false;
+      p.request.epilogue.stages = {{Stage::Kind::affine, {}},
+                                   {Stage::Kind::expression, "fmax(x, 0.0f)"},
+                                   {Stage::Kind::merge, "x0 + x1"}};
+      const LayerPlan plan = p.plan();
+      const Shape& y = plan.outputs[0];
+      const Shape channels{y.channels()};
+      p.data.epilogue = {{channels, noise(channels.elements(), 21)},
+                         {channels, noise(channels.elements(), 22)},
+                         {y, noise(y.elements(), 23)}};
+      std::vector<double> expected = p.truth().forward()[0].values;
+      for (size_t i = 0; i < expected.size(); ++i) {
+        const size_t c = i % y.channels();
+        expected[i] = std::max(0.0, expected[i] * p.data.epilogue[0].values[c] +
+                                        p.data.epilogue[1].values[c]) +
+                      p.data.epilogue[2].values[i];
+      }
+      const LayerResults r = LayerRunner(*device, *p.layer, plan).run(p.data, layouts[1]);
+      check_close(r.outputs[0], expected, terms_forward(plan),
+                  describe(*device) + ": epilogue of " + p.name);
+    }
+}
+
+// A packed copy of weights is redone when the version says so.
+BOOST_AUTO_TEST_CASE(weights_change_in_place) {
+  for (const auto& device : both_families())
+    for (const LayerCase& c : layer_cases()) {
+      Prepared p(c);
+      if (p.plan().parameters.empty() || p.plan().pointwise) continue;
+      LayerRunner runner(*device, *p.layer, p.plan());
+      runner.run(p.data, layouts[0]);
+      for (HostTensor& w : p.data.weights)
+        for (float& v : w.values) v = 0.5f * v + 0.25f;
+      const LayerResults r = runner.run(p.data, layouts[0]);
+      const Truth truth = p.truth();
+      check_outputs(truth, p.plan(), r, p.name + " with new weights");
+      truth.check_gradients(p.plan(), r, 0, p.name + " with new weights");
+    }
+}
+
+// The comparisons above must notice what usually goes wrong.
+BOOST_AUTO_TEST_CASE(planted_faults) {
+  const auto device = both_families()[0];
+  Prepared p({"Conv2D", R"({"filters": 7, "kernel_size": 3, "padding": "same"})", {{2, 7, 11, 1}}});
+  const LayerPlan plan = p.plan();
+  const LayerResults r = LayerRunner(*device, *p.layer, plan).run(p.data, layouts[0]);
+  const auto differs = [&](const Truth& truth, const LayerResults& results) {
+    return excess(results.outputs[0], truth.forward()[0].values, terms_forward(plan)) > 1;
+  };
+  BOOST_CHECK(!differs(p.truth(), r));
+  Prepared swapped = p;  // two channels of the kernel
+  for (size_t i = 0; i < swapped.data.weights[0].values.size(); i += 7)
+    std::swap(swapped.data.weights[0].values[i], swapped.data.weights[0].values[i + 1]);
+  BOOST_CHECK(differs(swapped.truth(), r));
+  LayerResults off = r;  // one element of the last row
+  off.outputs[0].back() += 1e-3f;
+  BOOST_CHECK(differs(p.truth(), off));
+  LayerResults gradient = r;  // a bias gradient that misses a pixel
+  gradient.parameter_gradients[1][0] -= p.data.output_gradients[0].values[0];
+  BOOST_CHECK(p.truth().gradient_excess(plan, r, 0) <= 1);
+  BOOST_CHECK(p.truth().gradient_excess(plan, gradient, 0) > 1);
+}

@@ -12,14 +12,15 @@ using Input = PointwiseProblem::Input;
 /// The element (or 16 elements) of input i at row r, column c.
 std::string load(Input input, size_t i) {
   switch (input) {
-    case Input::matrix: return fmt::format("LOAD(in{0} + in{0}_offset + r * in{0}_stride + c, n)", i);
-    case Input::per_column: return fmt::format("LOAD(in{0} + in{0}_offset + c, n)", i);
-    case Input::per_row: return fmt::format("(T)(in{0}[in{0}_offset + r])", i);
+    case Input::matrix: return fmt::format("LOAD(in{0} + in{0}_offset + row_ * in{0}_stride + column_, lanes_)", i);
+    case Input::per_column: return fmt::format("LOAD(in{0} + in{0}_offset + column_, lanes_)", i);
+    case Input::per_row: return fmt::format("(T)(in{0}[in{0}_offset + row_])", i);
     case Input::scalar: return fmt::format("(T)(in{0}[in{0}_offset])", i);
   }
   return {};
 }
 
+/// Own names end in an underscore: prologues and expressions are free to use any other.
 /// No pointer is `restrict`: an output may lie on an input. All loads of an element come before its stores.
 std::string kernel_text(const PointwiseProblem& p) {
   std::string text = fmt::format(
@@ -29,7 +30,7 @@ std::string kernel_text(const PointwiseProblem& p) {
   for (size_t i = 0; i < p.outputs.size(); ++i)
     text += fmt::format(",\n  __global float* out{0}, uint out{0}_offset, uint out{0}_stride", i);
   for (int i = 0; i < p.scalars; ++i) text += fmt::format(", float p{}", i);
-  text += ") {\n  FOR_EACH(r, c, n) {\n";
+  text += ") {\n  FOR_EACH(row_, column_, lanes_) {\n";
   for (size_t i = 0; i < p.inputs.size(); ++i)
     text += fmt::format("    const T x{} = {};\n", i, load(p.inputs[i], i));
   if (!p.inputs.empty()) text += "    const T x = x0;\n";
@@ -39,8 +40,9 @@ std::string kernel_text(const PointwiseProblem& p) {
   for (size_t i = 0; i < p.outputs.size(); ++i) {
     const bool add = i < p.accumulate.size() && p.accumulate[i];
     text += fmt::format(
-        "    {{ __global float* to = out{0} + out{0}_offset + r * out{0}_stride + c; STORE(y{0}{1}, to, n); }}\n", i,
-        add ? " + LOAD(to, n)" : "");
+        "    {{ __global float* to_ = out{0} + out{0}_offset + row_ * out{0}_stride + column_; "
+        "STORE(y{0}{1}, to_, lanes_); }}\n",
+        i, add ? " + LOAD(to_, lanes_)" : "");
   }
   return text + "  }\n}\n";
 }

@@ -11,7 +11,7 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kConvolutionNaive};
+  static const std::array kEntries{&kConvolutionGemmVector, &kConvolutionNaive};
   return kEntries;
 }
 

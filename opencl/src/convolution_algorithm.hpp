@@ -41,6 +41,6 @@ struct ConvolutionEntry {
                                                 ConvolutionPass pass);
 };
 
-extern const ConvolutionEntry kConvolutionNaive;
+extern const ConvolutionEntry kConvolutionGemmVector, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

@@ -2,6 +2,7 @@
 // The host chooses ROWS and NV so that ROWS * NV accumulators fill the device's vector registers (12 x 2 of 32 for AVX-512).
 //   panel of A: element (row, k) at row * A_ROW + k * A_K, both constants, so that addresses are displacements
 //   tile of B:  element (k, column) at k * COLS + column
+#include "ocellus/epilogue.cl"
 #ifndef ROWS
 #define ROWS 12
 #endif
@@ -32,6 +33,61 @@ inline void multiply(int depth, const float* a, const float* b, float16 sums[ROW
       const float16 left = a[r * A_ROW + k * A_K];
 #pragma unroll
       for (int v = 0; v < NV; ++v) sums[r][v] += left * row[v];
+    }
+  }
+}
+
+inline void clear(float16 sums[ROWS][NV]) {
+  for (int r = 0; r < ROWS; ++r)
+    for (int v = 0; v < NV; ++v) sums[r][v] = 0.0f;
+}
+
+inline void copy_row(const __global float* restrict from, float* to, int n) {
+  int i = 0;
+  for (; i + 16 <= n; i += 16) vstore16(vload16(0, from + i), 0, to + i);
+  for (; i < n; ++i) to[i] = from[i];
+}
+
+inline void zero_row(float* to, int n) {
+  for (int i = 0; i < n; ++i) to[i] = 0.0f;
+}
+
+// The strip of columns [column, column + COLS) and depth [k, k + depth) of a row-major B; columns from n on become zero.
+inline void copy_tile(const __global float* restrict b, uint stride, int column, int n, int k, int depth, float* tile) {
+  const int columns = min(COLS, n - column);
+  for (int l = 0; l < depth; ++l) {
+    const __global float* from = b + (uint)(k + l) * stride + column;
+    if (columns == COLS) {
+      for (int v = 0; v < NV; ++v) vstore16(vload16(v, from), v, tile + l * COLS);
+    } else {
+      for (int c = 0; c < COLS; ++c) tile[l * COLS + c] = c < columns ? from[c] : 0.0f;
+    }
+  }
+}
+
+// C at (pixels[r], column), r < rows, = [C +] sums, through the epilogue when these are the last terms of the sums.
+// Columns end at n. `pixels` are rows of C and of the epilogue's operands.
+inline void store(float16 sums[ROWS][NV], __global float* restrict c, uint stride, const uint* pixels, int rows,
+                  int column, int n, bool add, bool last EPILOGUE_PARAMETERS) {
+  const bool whole = column + COLS <= n;
+  for (int r = 0; r < rows; ++r) {
+    __global float* to = c + pixels[r] * stride + column;
+    for (int v = 0; v < NV; ++v) {
+      if (whole) {
+        float16 x = sums[r][v];
+        if (add) x += vload16(v, to);
+        if (last) x = epilogue16(x, pixels[r], (uint)(column + 16 * v) EPILOGUE_ARGUMENTS);
+        vstore16(x, v, to);
+      } else {
+        float lanes[16];
+        vstore16(sums[r][v], 0, lanes);
+        for (int i = 0; i < 16 && column + 16 * v + i < n; ++i) {
+          float x = lanes[i];
+          if (add) x += to[16 * v + i];
+          if (last) x = epilogue1(x, pixels[r], (uint)(column + 16 * v + i) EPILOGUE_ARGUMENTS);
+          to[16 * v + i] = x;
+        }
+      }
     }
   }
 }

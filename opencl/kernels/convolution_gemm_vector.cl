@@ -1,0 +1,72 @@
+// Convolution as a matrix product whose left side, (pixels, taps * channels), is never stored: a work-item copies the slice
+// that it needs into private panels, zeros where the window hangs over the border. Vector family; see gemm_vector.cl.
+// Result pixel (n, origin + step * o) for o in [0, out): the lattice lets a strided backward pass be several of these.
+#include "ocellus/tile.cl"
+#ifndef PANELS
+#define PANELS 10
+#endif
+
+#define AXIS(a) int a##_in, int a##_out, int a##_kernel, int a##_stride, int a##_dilation, int a##_pad, \
+                int a##_origin, int a##_step, int a##_size
+
+// kernel_ is (h_kernel * w_kernel * channels, all_columns), of which a group owns n consecutive columns and, of x's pixels,
+// `channels` consecutive channels.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, int all_columns,
+                             __global const float* restrict x, uint x_offset, uint x_stride,
+                             __global const float* restrict kernel_, uint kernel_offset,
+                             __global float* restrict y, uint y_offset, uint y_stride, int accumulate, int height,
+                             int width EPILOGUE_PARAMETERS) {
+  const int group = get_global_id(2);
+  const int first = get_global_id(0) * width, end = min(n, first + width);
+  const int row0 = get_global_id(1) * height, rows = min(height, pixels - row0);
+  const int k = h_kernel * w_kernel * channels;
+  x += x_offset + (uint)group * channels;
+  kernel_ += kernel_offset;
+  y += y_offset;
+
+  // Where each pixel's window begins in x, and where its result goes.
+  int image[PANELS * ROWS], top[PANELS * ROWS], left[PANELS * ROWS];
+  uint target[PANELS * ROWS];
+  for (int r = 0; r < rows; ++r) {
+    const int ow = (row0 + r) % w_out, oh = (row0 + r) / w_out % h_out, item = (row0 + r) / w_out / h_out;
+    image[r] = item * h_in;
+    top[r] = oh * h_stride - h_pad;
+    left[r] = ow * w_stride - w_pad;
+    target[r] = (uint)(item * h_size + h_origin + oh * h_step) * w_size + w_origin + ow * w_step;
+  }
+
+  float panels[PANELS * PANEL], tile[KC * COLS];
+  int k0 = 0;
+  do {
+    const int depth = min(KC, k - k0);
+    for (int r = 0; r < rows; ++r) {
+      float* to = panels + r / ROWS * PANEL + r % ROWS * A_ROW;
+      int channel = k0 % channels, kw = k0 / channels % w_kernel, kh = k0 / channels / w_kernel;
+      for (int l = 0; l < depth;) {
+        const int run = min(channels - channel, depth - l);
+        const int ih = top[r] + kh * h_dilation, iw = left[r] + kw * w_dilation;
+        if (ih >= 0 && ih < h_in && iw >= 0 && iw < w_in)
+          copy_row(x + (uint)((image[r] + ih) * w_in + iw) * x_stride + channel, to + l, run);
+        else
+          zero_row(to + l, run);
+        l += run;
+        channel = 0;
+        if (++kw == w_kernel) kw = 0, ++kh;
+      }
+    }
+    for (int r = rows; r % ROWS; ++r) zero_row(panels + r / ROWS * PANEL + r % ROWS * A_ROW, depth);
+
+    for (int column = first; column < end; column += COLS) {
+      copy_tile(kernel_ + group * n, all_columns, column, n, k0, depth, tile);
+      for (int row = 0, p = 0; row < rows; row += ROWS, ++p) {
+        float16 sums[ROWS][NV];
+        clear(sums);
+        multiply(depth, panels + p * PANEL, tile, sums);
+        store(sums, y, y_stride, target + row, min(ROWS, rows - row), group * n + column, group * n + n,
+              accumulate || k0 > 0, k0 + depth >= k EPILOGUE_ARGUMENTS);
+      }
+    }
+    k0 += KC;
+  } while (k0 < k);
+}

@@ -1,0 +1,108 @@
+#include <optional>
+
+#include "convolution_algorithm.hpp"
+#include "convolution_part.hpp"
+#include "ocellus_opencl_kernels.hpp"
+#include "vector_tile.hpp"
+
+namespace ocellus::opencl {
+namespace {
+
+constexpr int kPanels = 10;  // PANELS of the kernel
+
+/// Forward, and backward by data as forward passes with turned weights.
+class ConvolutionGemmVector : public ConvolutionAlgorithm {
+ public:
+  ConvolutionGemmVector(Device& device, const ConvolutionProblem& problem, ConvolutionPass pass)
+      : p_(problem), forward_(pass == ConvolutionPass::forward) {
+    group_in_ = (forward_ ? p_.in_channels : p_.out_channels) / p_.groups;
+    group_out_ = (forward_ ? p_.out_channels : p_.in_channels) / p_.groups;
+    tile_ = VectorTile::of(device, group_out_);
+    kernel_ =
+        device.kernel(kernels::convolution_gemm_vector_cl().with_preamble(generate(p_.epilogue)),
+                      "convolution_gemm_vector", tile_.options());
+    if (forward_) {
+      parts_ = {forward_part(p_)};
+    } else {
+      parts_ = backward_parts(p_);
+      turned_.emplace(device, p_, parts_);
+    }
+    const int units = static_cast<int>(device.info().compute_units);
+    const int columns = (group_out_ + tile_.columns() - 1) / tile_.columns();
+    for (const ConvolutionPart& part : parts_) {
+      const double k = double(part.taps()) * group_in_;
+      splits_.push_back(VectorSplit::best((pixels(part) + tile_.rows - 1) / tile_.rows, columns,
+                                          std::max(1, units / p_.groups), kPanels,
+                                          k * tile_.rows * tile_.vectors, k * 4.0, k * 4.0));
+    }
+  }
+
+  size_t packed_bytes() const override { return turned_ ? turned_->bytes() : 0; }
+  void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
+    turned_->pack(queue, kernel, packed);
+  }
+
+  void run(Queue& queue, const Call& c) const override {
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const ConvolutionPart& part = parts_[i];
+      if (part.taps() == 0 && p_.accumulate && !forward_) continue;
+      const Operand& from = forward_ ? c.x : c.y;
+      const Operand& to = forward_ ? c.y : c.x;
+      const int height = splits_[i].height * tile_.rows, width = splits_[i].width * tile_.columns();
+      Arguments args;
+      args.add(pixels(part));
+      for (const PartAxis& a : {part.h, part.w}) {
+        args.add(a.axis.in)
+            .add(a.axis.out)
+            .add(a.axis.kernel)
+            .add(a.axis.stride)
+            .add(a.axis.dilation);
+        args.add(a.axis.pad_before).add(a.origin).add(a.step).add(a.size);
+      }
+      args.add(group_in_).add(group_out_).add(group_out_ * p_.groups);
+      args.add(from.buffer).add(from.offset).add(from.stride);
+      if (forward_)
+        args.add(c.kernel.buffer).add(c.kernel.offset);
+      else
+        args.add(c.packed).add(static_cast<uint32_t>(part.weights_offset));
+      args.add(to.buffer).add(to.offset).add(to.stride);
+      args.add(p_.accumulate && !forward_ ? 1 : 0).add(height).add(width);
+      append(args, p_.epilogue, c.epilogue);
+      const auto items = [](int n, int each) { return static_cast<size_t>((n + each - 1) / each); };
+      kernel_.launch(
+          queue,
+          {{items(group_out_, width), items(pixels(part), height), size_t(p_.groups)}, {1, 1, 1}},
+          args);
+    }
+  }
+
+ private:
+  int pixels(const ConvolutionPart& part) const {
+    return p_.batch * part.h.axis.out * part.w.axis.out;
+  }
+
+  ConvolutionProblem p_;
+  bool forward_;
+  int group_in_, group_out_;
+  VectorTile tile_;
+  Kernel kernel_;
+  std::vector<ConvolutionPart> parts_;
+  std::vector<VectorSplit> splits_;  ///< one a part
+  std::optional<TurnedWeights> turned_;
+};
+
+int rank(const Device& device, const ConvolutionProblem&, ConvolutionPass pass) {
+  if (pass == ConvolutionPass::backward_weights) return 0;
+  return device.family() == KernelFamily::vector ? 20 : 10;
+}
+
+}  // namespace
+
+const ConvolutionEntry kConvolutionGemmVector{
+    "gemm", rank,
+    [](Device& device, const ConvolutionProblem& problem,
+       ConvolutionPass pass) -> std::unique_ptr<ConvolutionAlgorithm> {
+      return std::make_unique<ConvolutionGemmVector>(device, problem, pass);
+    }};
+
+}  // namespace ocellus::opencl

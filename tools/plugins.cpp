@@ -44,8 +44,7 @@ std::string to_text(const TypeInfo& t) {
       fmt::format("{} {} (plugin {})\n  {}\n", to_string(t.kind), t.name, t.plugin, t.help);
   if (!t.keras_names.empty())
     text += fmt::format("  in Keras files: {}\n", fmt::join(t.keras_names, ", "));
-  if (t.kind == Kind::layer)
-    text += fmt::format("  host reference: {}\n", t.reference ? "its own" : "none of its own");
+  if (t.reference) text += "  has a host reference\n";
   if (t.schema.parameters.empty()) return text + "  takes no parameters\n";
   std::vector<std::vector<std::string>> rows;
   for (const auto& p : t.schema.parameters)

@@ -11,6 +11,7 @@
 #include "ocellus/opencl/profiler.hpp"
 
 namespace ocellus::tools {
+namespace fs = std::filesystem;
 namespace {
 
 // Thrown when --help or --version has been answered.
@@ -32,6 +33,23 @@ Tool::Tool(ToolInfo info, std::vector<std::string> words)
       info_(std::move(info)),
       words_(std::move(words)) {}
 Tool::~Tool() = default;
+
+std::string Tool::take_word() {
+  if (words_.empty() || words_[0].starts_with('-')) return {};
+  first_word_ = words_[0];
+  words_.erase(words_.begin());
+  return first_word_;
+}
+
+void Tool::load_early() {
+  std::vector<fs::path> files;
+  for (size_t i = 0; i < words_.size(); ++i) {
+    if (words_[i] == "--plugin" && i + 1 < words_.size()) files.emplace_back(words_[i + 1]);
+    if (words_[i].starts_with("--plugin=")) files.emplace_back(words_[i].substr(9));
+  }
+  registry_ = std::make_unique<Registry>();
+  registry_->load_default(files);
+}
 
 void Tool::declare_output() {
   line.flag("out", out_, "folder for the results; without it a new one named after verb and model");
@@ -66,6 +84,7 @@ void Tool::parse() {
 
 std::string Tool::command() const {
   std::string text = "ocellus " + info_.verb;
+  if (!first_word_.empty()) text += " " + quoted(first_word_);
   for (const std::string& w : words_) text += " " + quoted(w);
   return text;
 }

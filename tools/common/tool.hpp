@@ -38,13 +38,19 @@ class Tool {
   /// Call when all own flags are declared. Does not return from --help and --version.
   void parse();
 
+  /// Takes the first word off the line where it is no flag; empty otherwise. It names what the
+  /// other flags depend on.
+  std::string take_word();
+  /// Reads --plugin before parse(): the plugins say which flags there are.
+  void load_early();
+
   /// Flags that not every program has.
   void declare_output();  ///< --out, --force
   void declare_model();   ///< --trust, --preprocess
 
   /// The command line as typed, for reports.
   std::string command() const;
-  const std::vector<std::string>& words() const { return words_; }
+  const std::string& out() const { return out_; }
   Registry& registry();
   ModelDocument open_model(const std::string& address, const Json& architecture = Json::object());
   /// A network on the device, with preprocessing decided: --preprocess, else the model's, else x /
@@ -67,6 +73,7 @@ class Tool {
  private:
   ToolInfo info_;
   std::vector<std::string> words_, plugins_;
+  std::string first_word_;
   std::string device_selector_, out_;
   std::unique_ptr<Registry> registry_;
   std::shared_ptr<opencl::Device> device_;

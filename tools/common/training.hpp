@@ -1,0 +1,29 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "ocellus/core/network.hpp"
+#include "ocellus/core/recipe.hpp"
+#include "ocellus/core/trainer.hpp"
+#include "tool.hpp"
+
+namespace ocellus::tools {
+
+/// What training leaves behind.
+struct Trained {
+  std::unique_ptr<Network> network;
+  History history;
+  std::vector<std::string> metrics;
+  std::filesystem::path model;  ///< the file
+};
+
+/// Trains by a recipe into a folder: model.h5 (also the checkpoint), recipe.json, history.json,
+/// history.csv. With `resume` goes on from the folder's model.h5. Interrupted says how to go on.
+Trained train_recipe(Tool& tool, const Recipe& recipe, const std::filesystem::path& folder,
+                     bool resume);
+
+/// The recipe as JSON, as `--print-recipe` shows it and recipe.json holds it.
+Json to_json(const Recipe& recipe);
+
+}  // namespace ocellus::tools

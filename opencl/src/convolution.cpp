@@ -11,7 +11,7 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kConvolutionGemmVector, &kConvolutionNaive};
+  static const std::array kEntries{&kConvolutionGemmVector, &kConvolutionTiled, &kConvolutionNaive};
   return kEntries;
 }
 

@@ -41,6 +41,6 @@ struct ConvolutionEntry {
                                                 ConvolutionPass pass);
 };
 
-extern const ConvolutionEntry kConvolutionGemmVector, kConvolutionNaive;
+extern const ConvolutionEntry kConvolutionGemmVector, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

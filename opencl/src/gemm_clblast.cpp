@@ -1,3 +1,4 @@
+#define CL_TARGET_OPENCL_VERSION 120  // clblast.h includes CL/cl.h before our headers do
 #include <clblast.h>
 #include <fmt/format.h>
 

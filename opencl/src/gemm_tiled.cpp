@@ -39,7 +39,7 @@ class GemmTiled : public GemmAlgorithm {
 const GemmEntry kGemmTiled{
     "tiled",
     [](const Device& device, const GemmProblem&) {
-      if (device.info().max_work_group < 64 || device.info().local_memory < 8192) return 0;
+      if (!fits_some_tile(device)) return 0;
       return device.family() == KernelFamily::tiled ? 24 : 12;
     },
     [](Device& device, const GemmProblem& problem) -> std::unique_ptr<GemmAlgorithm> {

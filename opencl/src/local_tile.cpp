@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace ocellus::opencl {
@@ -22,6 +23,10 @@ constexpr Candidate candidates[] = {
     {{64, 8, 16, 4, 2}, 0.4},    // 64 work-items
 };
 
+bool fits(const Device& device, const Tile& t) {
+  return static_cast<size_t>(t.group()) <= device.info().max_work_group && t.local_bytes() <= device.info().local_memory;
+}
+
 }  // namespace
 
 std::string Tile::options() const {
@@ -33,13 +38,17 @@ Range Tile::range(size_t m, size_t n, size_t batch) const {
   return {{(m + bm - 1) / bm * items, (n + bn - 1) / bn, batch}, {items, 1, 1}};
 }
 
+bool fits_some_tile(const Device& device) {
+  return std::ranges::any_of(candidates, [&](const Candidate& c) { return fits(device, c.tile); });
+}
+
 Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch) {
   const DeviceInfo& info = device.info();
   const Tile* best = nullptr;
   double best_time = std::numeric_limits<double>::max();
   for (const Candidate& c : candidates) {
     const Tile& t = c.tile;
-    if (static_cast<size_t>(t.group()) > info.max_work_group || t.local_bytes() > info.local_memory) continue;
+    if (!fits(device, t)) continue;
     // The tiles run in rounds of one for each compute unit; a round takes the time of a tile.
     const size_t tiles = (m + t.bm - 1) / t.bm * ((n + t.bn - 1) / t.bn) * batch;
     const size_t rounds = (tiles + info.compute_units - 1) / info.compute_units;

@@ -18,6 +18,8 @@ struct Tile {
   Range range(size_t m, size_t n, size_t batch = 1) const;
 };
 
+/// Whether the device can run any tile: work-groups of 64 and about 4 KiB of local memory.
+bool fits_some_tile(const Device& device);
 /// The tile by which `batch` products of m x n should be fastest on a device; it fits the device's local memory and work-groups.
 Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch = 1);
 

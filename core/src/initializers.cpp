@@ -14,8 +14,8 @@ namespace {
 enum class Distribution { constant, uniform, normal, truncated };
 enum class Fan { none, in, average };
 
-/// value: the constant; the limit of a uniform, or the deviation of a normal, without fans; else the numerator of
-/// variance = value / fan.
+/// value: the constant; the limit of a uniform, or the deviation of a normal, without fans; else
+/// the numerator of variance = value / fan.
 struct Initializer {
   std::string name;
   Distribution distribution;
@@ -57,21 +57,33 @@ double truncated(Random& random) {
 
 }  // namespace
 
-void initialize(const std::string& name, const Shape& shape, Random& random, std::span<float> values) {
-  const auto it = std::find_if(table().begin(), table().end(), [&](const Initializer& i) { return i.name == name; });
+void initialize(const std::string& name, const Shape& shape, Random& random,
+                std::span<float> values) {
+  const auto it = std::find_if(table().begin(), table().end(),
+                               [&](const Initializer& i) { return i.name == name; });
   if (it == table().end())
-    throw UsageError(fmt::format("no initializer '{}'{}", name, suggestion(name, initializer_names())));
+    throw UsageError(
+        fmt::format("no initializer '{}'{}", name, suggestion(name, initializer_names())));
   double deviation = it->value;
   if (it->fan != Fan::none) deviation = std::sqrt(it->value / fan_of(shape, it->fan));
   const double limit = it->fan == Fan::none ? it->value : std::sqrt(3.0) * deviation;
-  // A normal cut at two deviations has 0.8796 of the deviation; with fans the variance asked for is that of the result.
+  // A normal cut at two deviations has 0.8796 of the deviation; with fans the variance asked for is
+  // that of the result.
   const double truncated_scale = it->fan == Fan::none ? deviation : deviation / 0.87962566103423978;
   for (float& v : values) {
     switch (it->distribution) {
-      case Distribution::constant: v = static_cast<float>(it->value); break;
-      case Distribution::uniform: v = static_cast<float>(random.uniform(-limit, limit)); break;
-      case Distribution::normal: v = static_cast<float>(deviation * random.normal()); break;
-      case Distribution::truncated: v = static_cast<float>(truncated_scale * truncated(random)); break;
+      case Distribution::constant:
+        v = static_cast<float>(it->value);
+        break;
+      case Distribution::uniform:
+        v = static_cast<float>(random.uniform(-limit, limit));
+        break;
+      case Distribution::normal:
+        v = static_cast<float>(deviation * random.normal());
+        break;
+      case Distribution::truncated:
+        v = static_cast<float>(truncated_scale * truncated(random));
+        break;
     }
   }
 }

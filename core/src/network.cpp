@@ -23,7 +23,8 @@ class Builder {
   void run() {
     make_layers();
     make_nodes();
-    for (const TensorRef& r : graph_.inputs) out_.inputs.push_back(resolve(r, "the graph's inputs"));
+    for (const TensorRef& r : graph_.inputs)
+      out_.inputs.push_back(resolve(r, "the graph's inputs"));
     for (const TensorRef& r : graph_.outputs)
       out_.outputs.push_back(resolve(r, "the graph's outputs"));
     if (out_.outputs.empty()) throw UsageError("the model has no output");
@@ -56,8 +57,10 @@ class Builder {
     }
   }
 
-  static std::shared_ptr<const Layer> make_layer(const TypeInfo& info, const Json& checked, const std::string& where) {
-    if (info.kind == Kind::layer) return std::static_pointer_cast<const Layer>(info.create(checked));
+  static std::shared_ptr<const Layer> make_layer(const TypeInfo& info, const Json& checked,
+                                                 const std::string& where) {
+    if (info.kind == Kind::layer)
+      return std::static_pointer_cast<const Layer>(info.create(checked));
     try {
       return as_layer(std::static_pointer_cast<const Augmenter>(info.create(checked)));
     } catch (const UsageError& e) {
@@ -68,10 +71,10 @@ class Builder {
   [[noreturn]] void unknown_layer(const LayerRecord& r) const {
     std::vector<std::string> known;
     for (const TypeInfo* t : registry_.all(Kind::layer)) known.push_back(t->name);
-    throw PluginError(
-        fmt::format("layer '{}' is a {}, which no loaded plugin supplies{}; a plugin that registers a layer "
-                    "'{}' would make the model run",
-                    r.name, r.type, suggestion(r.type, known), r.type));
+    throw PluginError(fmt::format(
+        "layer '{}' is a {}, which no loaded plugin supplies{}; a plugin that registers a layer "
+        "'{}' would make the model run",
+        r.name, r.type, suggestion(r.type, known), r.type));
   }
 
   bool scopes_trainable(const std::string& name) const {
@@ -92,7 +95,8 @@ class Builder {
     out_.layers.push_back(std::move(layer));
   }
 
-  /// Calls become nodes once their inputs exist; a shared layer's second call may wait for a layer listed later.
+  /// Calls become nodes once their inputs exist; a shared layer's second call may wait for a layer
+  /// listed later.
   void make_nodes() {
     std::vector<std::pair<const LayerRecord*, int>> waiting;
     for (const LayerRecord& r : graph_.layers) {
@@ -109,9 +113,9 @@ class Builder {
   [[noreturn]] void stuck(const LayerRecord& r, int call) const {
     for (const TensorRef& in : r.calls[call])
       if (!find(in))
-        throw UsageError(fmt::format("{} takes its input from '{}', {}", title(r), in.layer,
-                                     layer_of_.count(in.layer) ? "which depends on it (a cycle)"
-                                                               : "which does not exist"));
+        throw UsageError(fmt::format(
+            "{} takes its input from '{}', {}", title(r), in.layer,
+            layer_of_.count(in.layer) ? "which depends on it (a cycle)" : "which does not exist"));
     throw UsageError(title(r) + " cannot be placed in the graph");
   }
 
@@ -125,7 +129,8 @@ class Builder {
     const std::string name = call == 0 ? r.name : fmt::format("{}:{}", r.name, call);
     const auto activation = activation_of_.find(r.name);
     const bool activated = activation != activation_of_.end();
-    int node = add_node(activated ? name + "/linear" : name, layer_of_.at(r.name), inputs, title(r));
+    int node =
+        add_node(activated ? name + "/linear" : name, layer_of_.at(r.name), inputs, title(r));
     if (activated)
       node = add_node(name, activation->second, {{node, 0}}, title(r) + ": activation");
     call_[{r.name, call}] = node;
@@ -160,9 +165,9 @@ class Builder {
     for (size_t i = 0; i < plan.parameters.size(); ++i) {
       const Shape& first = l.plan.parameters[i].shape;
       if (!(plan.parameters[i].shape == first))
-        throw ShapeError(fmt::format("{} is shared, but its {} would be {} in one call and {} in another",
-                                     where, plan.parameters[i].name, first.str(),
-                                     plan.parameters[i].shape.str()));
+        throw ShapeError(
+            fmt::format("{} is shared, but its {} would be {} in one call and {} in another", where,
+                        plan.parameters[i].name, first.str(), plan.parameters[i].shape.str()));
     }
   }
 

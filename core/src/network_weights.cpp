@@ -10,7 +10,8 @@
 namespace ocellus {
 namespace {
 
-/// Segments begin on 256-byte boundaries, so that vector loads of one never share a cache line with another.
+/// Segments begin on 256-byte boundaries, so that vector loads of one never share a cache line with
+/// another.
 constexpr uint32_t segment_alignment = 64;
 /// Until a device is known; place() lays out anew where the device wants smaller arenas.
 constexpr uint64_t default_arena_bytes = uint64_t{1} << 30;
@@ -64,7 +65,8 @@ void Network::State::make_layout(uint64_t largest_arena_bytes) {
 Tensor Network::State::parameter_tensor(int segment) const {
   const Segment& s = layout.segments[segment];
   const Shape& shape = parameter_specs[segment].shape;
-  return {values.buffers[s.arena], s.offset, static_cast<uint32_t>(shape.channels()), DType::f32, shape};
+  return {values.buffers[s.arena], s.offset, static_cast<uint32_t>(shape.channels()), DType::f32,
+          shape};
 }
 
 void Network::place(std::shared_ptr<opencl::Device> device, uint64_t seed) {
@@ -79,7 +81,8 @@ void Network::place(std::shared_ptr<opencl::Device> device, uint64_t seed) {
     if (!w.given) {
       // One stream a parameter: adding a layer leaves the others' values as they were.
       Random random(seed, i);
-      initialize(s.parameter_specs[i].initializer, s.parameter_specs[i].shape, random, w.values.f32());
+      initialize(s.parameter_specs[i].initializer, s.parameter_specs[i].shape, random,
+                 w.values.f32());
     }
     upload(queue, w.values, s.parameter_tensor(static_cast<int>(i)));
     w.values = Array();
@@ -163,8 +166,8 @@ void Network::write_weights(const std::vector<WeightsRecord>& weights) {
       throw DataError(fmt::format("the file has no weights for layer '{}' ({})", l.name, l.type));
     const WeightsRecord& r = *it->second;
     if (r.values.size() != wanted)
-      throw DataError(fmt::format("layer '{}' ({}) needs {} weights, the file has {}", l.name, l.type,
-                                  wanted, r.values.size()));
+      throw DataError(fmt::format("layer '{}' ({}) needs {} weights, the file has {}", l.name,
+                                  l.type, wanted, r.values.size()));
     size_t index = 0;
     for (int i : l.segments) fit(r, index++, s.parameter_specs[i], parameters[i]);
     for (int i : l.states) fit(r, index++, s.state_specs[i], states[i]);

@@ -15,7 +15,8 @@ Random::Random(uint64_t seed, uint64_t stream)
 
 uint32_t Random::bits() {
   if (used_ == 4) {
-    const uint32_t counter[4] = {static_cast<uint32_t>(block_), static_cast<uint32_t>(block_ >> 32), stream_[0], stream_[1]};
+    const uint32_t counter[4] = {static_cast<uint32_t>(block_), static_cast<uint32_t>(block_ >> 32),
+                                 stream_[0], stream_[1]};
     opencl::philox4x32(counter, key_, numbers_);
     ++block_;
     used_ = 0;

@@ -45,7 +45,8 @@ BOOST_AUTO_TEST_CASE(a_chain_of_equal_storages_needs_two_slots) {
 }
 
 BOOST_AUTO_TEST_CASE(in_place_storages_lie_where_their_root_lies_and_prolong_its_life) {
-  std::vector<Storage> storages = {{10, 0, 1, false, -1}, {10, 1, 5, false, 0}, {10, 3, 4, false, -1}};
+  std::vector<Storage> storages = {
+      {10, 0, 1, false, -1}, {10, 1, 5, false, 0}, {10, 3, 4, false, -1}};
   const MemoryPlan plan = plan_memory(storages);
   BOOST_TEST(plan.slot[1] == plan.slot[0]);
   BOOST_TEST(plan.slot[2] != plan.slot[0]);

@@ -1,36 +1,44 @@
-// An Execution against what it must not change: fused equals unfused, fetched tensors survive, gradients equal differences.
+// An Execution against what it must not change: fused equals unfused, fetched tensors survive,
+// gradients equal differences.
+#include "ocellus/core/execution.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
 #include "core/networks.hpp"
-#include "ocellus/core/execution.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
 
 namespace {
 
-/// Conv, batch norm, add over a shortcut, concatenation, pooling with "same": the hard cases of fusion and of memory.
-/// Differences want it smooth: a kink of ReLU within the step would spoil them.
+/// Conv, batch norm, add over a shortcut, concatenation, pooling with "same": the hard cases of
+/// fusion and of memory. Differences want it smooth: a kink of ReLU within the step would spoil
+/// them.
 GraphRecord residual(bool smooth = false) {
-  const char* conv1 = smooth ? R"({"filters": 8, "kernel_size": 3, "padding": "same", "activation": "softplus"})"
-                             : R"({"filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"})";
+  const char* conv1 =
+      smooth ? R"({"filters": 8, "kernel_size": 3, "padding": "same", "activation": "softplus"})"
+             : R"({"filters": 8, "kernel_size": 3, "padding": "same", "activation": "relu"})";
   const char* relu2 = smooth ? R"({"activation": "tanh"})" : R"({"activation": "relu"})";
-  return graph({{"Input", "in", R"({"shape": [9, 7, 3]})", {}},
-                {"Conv2D", "conv1", conv1, {"in"}},
-                {"Conv2D", "conv2", R"({"filters": 8, "kernel_size": 3, "padding": "same", "use_bias": false})", {"conv1"}},
-                {"BatchNormalization", "bn2", "{}", {"conv2"}},
-                {"Add", "add", "{}", {"bn2", "conv1"}},
-                {"Activation", "relu2", relu2, {"add"}},
-                {"Conv2D", "left", R"({"filters": 5, "kernel_size": 1, "activation": "tanh"})", {"relu2"}},
-                {"Conv2D", "right", R"({"filters": 3, "kernel_size": 3, "padding": "same"})", {"relu2"}},
-                {"Concatenate", "cat", "{}", {"left", "right"}},
-                {"AveragePooling2D", "pool", R"({"pool_size": 2, "padding": "same"})", {"cat"}},
-                {"Dropout", "drop", R"({"rate": 0.3})", {"pool"}},
-                {"Flatten", "flat", "{}", {"drop"}},
-                {"Dense", "logits", R"({"units": 4})", {"flat"}},
-                {"Activation", "probabilities", R"({"activation": "softmax"})", {"logits"}}},
-               {"probabilities"});
+  return graph(
+      {{"Input", "in", R"({"shape": [9, 7, 3]})", {}},
+       {"Conv2D", "conv1", conv1, {"in"}},
+       {"Conv2D",
+        "conv2",
+        R"({"filters": 8, "kernel_size": 3, "padding": "same", "use_bias": false})",
+        {"conv1"}},
+       {"BatchNormalization", "bn2", "{}", {"conv2"}},
+       {"Add", "add", "{}", {"bn2", "conv1"}},
+       {"Activation", "relu2", relu2, {"add"}},
+       {"Conv2D", "left", R"({"filters": 5, "kernel_size": 1, "activation": "tanh"})", {"relu2"}},
+       {"Conv2D", "right", R"({"filters": 3, "kernel_size": 3, "padding": "same"})", {"relu2"}},
+       {"Concatenate", "cat", "{}", {"left", "right"}},
+       {"AveragePooling2D", "pool", R"({"pool_size": 2, "padding": "same"})", {"cat"}},
+       {"Dropout", "drop", R"({"rate": 0.3})", {"pool"}},
+       {"Flatten", "flat", "{}", {"drop"}},
+       {"Dense", "logits", R"({"units": 4})", {"flat"}},
+       {"Activation", "probabilities", R"({"activation": "softmax"})", {"logits"}}},
+      {"probabilities"});
 }
 
 void check_close(const Array& a, const Array& b, double tolerance) {
@@ -108,10 +116,12 @@ BOOST_AUTO_TEST_CASE(any_tensor_may_be_fed) {
   check_close(from_middle, run(*n, {}, x, "logits"), 1e-5);
 }
 
-// d logits.r / d input by central differences of the network itself, which other tests compare with references.
+// d logits.r / d input by central differences of the network itself, which other tests compare with
+// references.
 BOOST_AUTO_TEST_CASE(input_gradients_equal_differences) {
   const auto n = make(residual(true));
-  const Array x = noise(Shape{2, 9, 7, 3}, 8), r = noise(Shape{2, 4}, 9), d = noise(Shape{2, 9, 7, 3}, 10);
+  const Array x = noise(Shape{2, 9, 7, 3}, 8), r = noise(Shape{2, 4}, 9),
+              d = noise(Shape{2, 9, 7, 3}, 10);
   Execution e(*n, {.batch = 2, .fetches = {"logits"}, .gradients = {"in", "relu2"}});
   opencl::Queue& queue = world().device->compute();
   upload(queue, x, e.feed());
@@ -123,7 +133,8 @@ BOOST_AUTO_TEST_CASE(input_gradients_equal_differences) {
   double value[2];
   for (int side : {0, 1}) {
     Array moved = x;
-    for (size_t i = 0; i < moved.f32().size(); ++i) moved.f32()[i] += (side ? step : -step) * d.f32()[i];
+    for (size_t i = 0; i < moved.f32().size(); ++i)
+      moved.f32()[i] += (side ? step : -step) * d.f32()[i];
     value[side] = dot(run(*n, {.batch = 2}, moved, "logits"), r);
   }
   BOOST_TEST(slope == (value[1] - value[0]) / (2 * step), boost::test_tools::tolerance(2e-2));
@@ -141,7 +152,8 @@ BOOST_AUTO_TEST_CASE(parameter_gradients_equal_differences) {
   const Arenas gradients = Arenas::make(*world().device, n->layout(), "gradients");
   for (bool training : {false, true}) {
     const RunContext context{.seed = 5, .step = 2};
-    Execution e(*n, {.batch = 3, .fetches = {"logits"}, .training = training, .parameter_gradients = true});
+    Execution e(
+        *n, {.batch = 3, .fetches = {"logits"}, .training = training, .parameter_gradients = true});
     upload(queue, x, e.feed());
     upload(queue, r, e.seed());
     e.forward(context);
@@ -153,7 +165,8 @@ BOOST_AUTO_TEST_CASE(parameter_gradients_equal_differences) {
       queue.read(gradients.buffers[segment.arena], segment.offset * 4, g.data(), g.size() * 4);
       const std::string layer = segment.name.substr(0, segment.name.find('/'));
       const std::string weight = segment.name.substr(segment.name.find('/') + 1);
-      if (!training && layer == "bn2") continue;  // an affine layer in inference gives no parameter gradients
+      if (!training && layer == "bn2")
+        continue;  // an affine layer in inference gives no parameter gradients
       for (WeightsRecord& w : weights) {
         if (w.layer != layer) continue;
         const size_t index = std::find(w.names.begin(), w.names.end(), weight) - w.names.begin();
@@ -171,8 +184,9 @@ BOOST_AUTO_TEST_CASE(parameter_gradients_equal_differences) {
         w.values[index] = original;
         n->write_weights(weights);
         const double difference = (value[1] - value[0]) / (2 * step);
-        BOOST_TEST(std::abs(slope - difference) <= 0.03 * std::abs(difference) + 0.01,
-                   segment.name << " training " << training << ": " << slope << " against " << difference);
+        BOOST_TEST(
+            std::abs(slope - difference) <= 0.03 * std::abs(difference) + 0.01,
+            segment.name << " training " << training << ": " << slope << " against " << difference);
       }
     }
   }
@@ -202,7 +216,8 @@ BOOST_AUTO_TEST_CASE(a_shared_layer_sums_the_gradients_of_its_calls) {
   double slope = 0, value[2];
   for (size_t i = 0; i < g1.size(); ++i) slope += static_cast<double>(g1[i]) * d.f32()[i];
   for (int side : {0, 1}) {
-    for (size_t i = 0; i < g1.size(); ++i) w[0].values[0].f32()[i] = original.f32()[i] + (side ? 1e-3f : -1e-3f) * d.f32()[i];
+    for (size_t i = 0; i < g1.size(); ++i)
+      w[0].values[0].f32()[i] = original.f32()[i] + (side ? 1e-3f : -1e-3f) * d.f32()[i];
     n->write_weights(w);
     e.forward();
     value[side] = dot(download(queue, e.fetch("sum")), r);
@@ -212,7 +227,8 @@ BOOST_AUTO_TEST_CASE(a_shared_layer_sums_the_gradients_of_its_calls) {
 
 // A tensor added to itself: its gradient is twice what comes in.
 BOOST_AUTO_TEST_CASE(the_same_tensor_twice) {
-  const auto n = make(graph({{"Input", "a", R"({"shape": [5]})", {}}, {"Add", "twice", "{}", {"a", "a"}}}, {"twice"}));
+  const auto n = make(graph(
+      {{"Input", "a", R"({"shape": [5]})", {}}, {"Add", "twice", "{}", {"a", "a"}}}, {"twice"}));
   opencl::Queue& queue = world().device->compute();
   const Array x = noise(Shape{1, 5}, 30);
   Execution e(*n, {.gradients = {"a"}});
@@ -228,11 +244,14 @@ BOOST_AUTO_TEST_CASE(the_same_tensor_twice) {
 }
 
 BOOST_AUTO_TEST_CASE(guided_backpropagation_replaces_the_rule_of_relu_nodes) {
-  const auto n = make(graph({{"Input", "a", R"({"shape": [64]})", {}}, {"ReLU", "relu", "{}", {"a"}}}, {"relu"}));
+  const auto n = make(
+      graph({{"Input", "a", R"({"shape": [64]})", {}}, {"ReLU", "relu", "{}", {"a"}}}, {"relu"}));
   opencl::Queue& queue = world().device->compute();
   const Array x = noise(Shape{1, 64}, 31), r = noise(Shape{1, 64}, 32);
-  Execution e(*n, {.gradients = {"a"},
-                   .overrides = {{"relu", {"fmax(dy, 0.0f) * (y > 0.0f ? (T)(1.0f) : (T)(0.0f))", false, true}}}});
+  Execution e(
+      *n, {.gradients = {"a"},
+           .overrides = {
+               {"relu", {"fmax(dy, 0.0f) * (y > 0.0f ? (T)(1.0f) : (T)(0.0f))", false, true}}}});
   upload(queue, x, e.feed());
   upload(queue, r, e.seed());
   e.forward();
@@ -249,8 +268,18 @@ BOOST_AUTO_TEST_CASE(wrong_models_are_refused_with_the_layers_name) {
       return std::string(e.what()).find(part) != std::string::npos;
     });
   };
-  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}}, {"Conv2D", "c", R"({"filters": 3, "kernel_size": 9})", {"a"}}}, {"c"}), "layer 'c' (Conv2D)");
-  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}}, {"Conv2D", "c", R"({"fliters": 3, "kernel_size": 3})", {"a"}}}, {"c"}), "filters");
-  fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Densse", "c", R"({"units": 3})", {"a"}}}, {"c"}), "Dense");
-  fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Dense", "c", R"({"units": 3})", {"b"}}}, {"c"}), "'b'");
+  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}},
+               {"Conv2D", "c", R"({"filters": 3, "kernel_size": 9})", {"a"}}},
+              {"c"}),
+        "layer 'c' (Conv2D)");
+  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}},
+               {"Conv2D", "c", R"({"fliters": 3, "kernel_size": 3})", {"a"}}},
+              {"c"}),
+        "filters");
+  fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Densse", "c", R"({"units": 3})", {"a"}}},
+              {"c"}),
+        "Dense");
+  fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Dense", "c", R"({"units": 3})", {"b"}}},
+              {"c"}),
+        "'b'");
 }

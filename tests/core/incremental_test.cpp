@@ -1,9 +1,10 @@
 // Incremental evaluation against full passes over the changed images: exact for every position.
+#include "ocellus/core/incremental.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
 #include "core/networks.hpp"
-#include "ocellus/core/incremental.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
@@ -14,18 +15,30 @@ namespace {
 GraphRecord deep(bool dense) {
   std::vector<Line> lines = {
       {"Input", "in", R"({"shape": [21, 18, 2]})", {}},
-      {"Conv2D", "conv1", R"({"filters": 6, "kernel_size": 3, "padding": "same", "activation": "relu"})", {"in"}},
+      {"Conv2D",
+       "conv1",
+       R"({"filters": 6, "kernel_size": 3, "padding": "same", "activation": "relu"})",
+       {"in"}},
       {"MaxPooling2D", "pool1", R"({"pool_size": 3, "strides": 2, "padding": "same"})", {"conv1"}},
       {"ZeroPadding2D", "pad", R"({"padding": 1})", {"pool1"}},
       {"Conv2D", "conv2", R"({"filters": 6, "kernel_size": 3, "use_bias": false})", {"pad"}},
       {"BatchNormalization", "bn2", "{}", {"conv2"}},
       {"Add", "add", "{}", {"pool1", "bn2"}},
       {"ReLU", "relu2", "{}", {"add"}},
-      {"Conv2D", "left", R"({"filters": 4, "kernel_size": [1, 3], "padding": "same", "activation": "elu"})", {"relu2"}},
-      {"AveragePooling2D", "right", R"({"pool_size": 3, "strides": 1, "padding": "same"})", {"relu2"}},
+      {"Conv2D",
+       "left",
+       R"({"filters": 4, "kernel_size": [1, 3], "padding": "same", "activation": "elu"})",
+       {"relu2"}},
+      {"AveragePooling2D",
+       "right",
+       R"({"pool_size": 3, "strides": 1, "padding": "same"})",
+       {"relu2"}},
       {"Concatenate", "cat", "{}", {"left", "right"}},
       {"Dropout", "drop", R"({"rate": 0.3})", {"cat"}},
-      {"Conv2D", "conv3", R"({"filters": 5, "kernel_size": 3, "strides": 2, "dilation_rate": 1, "padding": "same"})", {"drop"}}};
+      {"Conv2D",
+       "conv3",
+       R"({"filters": 5, "kernel_size": 3, "strides": 2, "dilation_rate": 1, "padding": "same"})",
+       {"drop"}}};
   if (!dense) return graph(lines, {"conv3"});
   lines.push_back({"Flatten", "flat", "{}", {"conv3"}});
   lines.push_back({"Dense", "logits", R"({"units": 7})", {"flat"}});
@@ -55,7 +68,8 @@ void check(const GraphRecord& g, int window_h, int window_w, int stride, int bat
   for (int first = 0; first < count; first += batch) {
     const int now = std::min(batch, count - first);
     Array patches(Shape{batch, window_h, window_w, c}, DType::f32);
-    for (size_t i = 0; i < patches.f32().size(); ++i) patches.f32()[i] = 0.5f + 0.1f * static_cast<float>(i % 7);
+    for (size_t i = 0; i < patches.f32().size(); ++i)
+      patches.f32()[i] = 0.5f + 0.1f * static_cast<float>(i % 7);
     upload(queue, patches, inc.patches());
     inc.run(first, now);
     const Array results = download(queue, inc.fetch());
@@ -66,7 +80,8 @@ void check(const GraphRecord& g, int window_h, int window_w, int stride, int bat
       for (int y = 0; y < window_h; ++y)
         for (int x = 0; x < window_w; ++x)
           for (int k = 0; k < c; ++k)
-            changed.f32()[((oy + y) * w + ox + x) * c + k] = patches.f32()[i * item + (y * window_w + x) * c + k];
+            changed.f32()[((oy + y) * w + ox + x) * c + k] =
+                patches.f32()[i * item + (y * window_w + x) * c + k];
       upload(queue, changed, full.feed());
       full.forward();
       const Array wanted = download(queue, full.fetch()), got = results.item(i);

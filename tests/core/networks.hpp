@@ -36,13 +36,15 @@ inline GraphRecord graph(std::vector<Line> lines, std::vector<std::string> outpu
     for (LayerRecord& r : g.layers)
       if (r.name == l.name) known = &r;
     if (!known) {
-      g.layers.push_back({l.type, l.name, Json::parse(l.parameters, "test"), true, {}, Json::object()});
+      g.layers.push_back(
+          {l.type, l.name, Json::parse(l.parameters, "test"), true, {}, Json::object()});
       known = &g.layers.back();
     }
     std::vector<TensorRef> call;
     for (const std::string& i : l.inputs) {
       const size_t colon = i.find(':');
-      call.push_back({i.substr(0, colon), colon == std::string::npos ? 0 : std::stoi(i.substr(colon + 1)), 0});
+      call.push_back(
+          {i.substr(0, colon), colon == std::string::npos ? 0 : std::stoi(i.substr(colon + 1)), 0});
     }
     known->calls.push_back(call);
     if (l.inputs.empty()) g.inputs.push_back({l.name, 0, 0});

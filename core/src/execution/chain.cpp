@@ -36,13 +36,16 @@ opencl::Pointwise affine_kernel(opencl::Device& device, const Pointwise& trait, 
   return {device, p};
 }
 
-/// d y / d x_i of an n-ary fold y = f(...f(f(x0, x1), x2)..., xn): only where the derivatives are constants.
+/// d y / d x_i of an n-ary fold y = f(...f(f(x0, x1), x2)..., xn): only where the derivatives are
+/// constants.
 std::string fold_derivative(const Pointwise& trait, size_t inputs, size_t i) {
   std::string d = i == 0 ? "(T)(1.0f)" : "(" + trait.derivatives.at(1) + ")";
   for (size_t k = i == 0 ? 1 : i + 1; k < inputs; ++k) d += " * (" + trait.derivatives.at(0) + ")";
   for (const char* name : {"x", "x0", "x1", "y"})
     if (mentions(d, name))
-      throw Error("a merge of more than two inputs is differentiable only where its derivatives are constants");
+      throw Error(
+          "a merge of more than two inputs is differentiable only where its derivatives are "
+          "constants");
   return d;
 }
 
@@ -53,9 +56,9 @@ AffineVectors::AffineVectors(opencl::Device& device, const Network& network, int
     : layer_(layer),
       scale_(Tensor::make(device, Shape{channels}, "a layer's scale")),
       shift_(Tensor::make(device, Shape{channels}, "a layer's shift")),
-      kernel_(affine_kernel(device, trait, channels,
-                            network.layers()[layer].segments.size() +
-                                network.layers()[layer].states.size())) {}
+      kernel_(affine_kernel(
+          device, trait, channels,
+          network.layers()[layer].segments.size() + network.layers()[layer].states.size())) {}
 
 void AffineVectors::refresh(opencl::Queue& queue, const Network& network) {
   std::vector<Parameter> weights = network.parameters(layer_);

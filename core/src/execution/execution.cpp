@@ -28,7 +28,8 @@ struct ForwardLaunch {
   std::optional<opencl::Pointwise> kernel;
   std::vector<Tensor> inputs, outputs, saved;
   std::vector<Parameter> parameters, states;
-  std::vector<opencl::Operand> operands;  ///< of the epilogue, or all inputs of the generated kernel
+  std::vector<opencl::Operand>
+      operands;  ///< of the epilogue, or all inputs of the generated kernel
   int node = -1, layer = -1;
   bool changes_states = false;
 };
@@ -49,7 +50,10 @@ struct BackwardLaunch {
 
 struct Execution::State {
   State(Network& n, ExecutionOptions o)
-      : network(n), options(std::move(o)), device(n.shared_device()), plan(execution::make_plan(n, options)) {
+      : network(n),
+        options(std::move(o)),
+        device(n.shared_device()),
+        plan(execution::make_plan(n, options)) {
     allocate();
     for (const ForwardStep& s : plan.forward) forward.push_back(prepare(s));
     for (const BackwardStep& b : plan.backward) backward.push_back(prepare(b));
@@ -69,13 +73,16 @@ struct Execution::State {
     std::vector<opencl::Buffer> slots;
     for (int64_t elements : layout.slot_elements) {
       const size_t bytes = static_cast<size_t>(std::max<int64_t>(elements, 1)) * sizeof(float);
-      slots.push_back(device->allocate(bytes, fmt::format("activations of a batch of {}", options.batch)));
+      slots.push_back(
+          device->allocate(bytes, fmt::format("activations of a batch of {}", options.batch)));
       memory += bytes;
     }
     for (int slot : layout.slot) buffers.push_back(slot < 0 ? opencl::Buffer() : slots[slot]);
-    // Drivers do not clear memory. A seed that the caller leaves alone is zero; feeds hold no NaN before they are filled.
+    // Drivers do not clear memory. A seed that the caller leaves alone is zero; feeds hold no NaN
+    // before they are filled.
     for (const PlanTensor& t : plan.tensors) {
-      if (t.seed >= 0) clear(tensor(t.shape, {t.seed, 0, static_cast<uint32_t>(t.shape.channels())}));
+      if (t.seed >= 0)
+        clear(tensor(t.shape, {t.seed, 0, static_cast<uint32_t>(t.shape.channels())}));
       if (t.fed) clear(tensor(t.shape, t.place));
     }
   }
@@ -101,18 +108,21 @@ struct Execution::State {
     auto& slot = affines[layer];
     if (!slot) {
       const int channels = node(n).outputs[0].channels();
-      slot = std::make_unique<AffineVectors>(*device, network, layer, plan.node_plans[n].pointwise, channels);
+      slot = std::make_unique<AffineVectors>(*device, network, layer, plan.node_plans[n].pointwise,
+                                             channels);
     }
     return *slot;
   }
 
-  void append_operands(const std::vector<execution::ChainStage>& stages, std::vector<opencl::Operand>& operands) {
+  void append_operands(const std::vector<execution::ChainStage>& stages,
+                       std::vector<opencl::Operand>& operands) {
     for (const execution::ChainStage& s : stages) {
       if (s.stage.kind == opencl::Stage::Kind::affine) {
         operands.push_back(affine(s.node).scale().operand());
         operands.push_back(affine(s.node).shift().operand());
       }
-      if (s.stage.kind == opencl::Stage::Kind::merge) operands.push_back(value(s.operand).operand());
+      if (s.stage.kind == opencl::Stage::Kind::merge)
+        operands.push_back(value(s.operand).operand());
     }
   }
 
@@ -139,7 +149,9 @@ struct Execution::State {
         l.saved.push_back(tensor(shape, {s.saved[i], 0, static_cast<uint32_t>(shape.channels())}));
       }
       l.op = layer_of(s.node).layer->prepare(*device, s.plan);
-      if (!l.op) throw Error(fmt::format("layer '{}' ({}) gave no op", node(s.node).name, layer_of(s.node).type));
+      if (!l.op)
+        throw Error(
+            fmt::format("layer '{}' ({}) gave no op", node(s.node).name, layer_of(s.node).type));
       l.parameters = network.parameters(l.layer);
       l.states = network.states(l.layer);
       l.changes_states = options.training && !l.states.empty();
@@ -166,10 +178,18 @@ struct Execution::State {
     l.layer = node(b.node).layer;
     l.label = fmt::format("{}: {} backward", node(b.node).name, layer_of(b.node).type);
     switch (b.kind) {
-      case BackwardStep::Kind::view: prepare_view(b, l); break;
-      case BackwardStep::Kind::pointwise: prepare_pointwise(b, l); break;
-      case BackwardStep::Kind::affine: prepare_affine(b, l); break;
-      default: prepare_op(b, l); break;
+      case BackwardStep::Kind::view:
+        prepare_view(b, l);
+        break;
+      case BackwardStep::Kind::pointwise:
+        prepare_pointwise(b, l);
+        break;
+      case BackwardStep::Kind::affine:
+        prepare_affine(b, l);
+        break;
+      default:
+        prepare_op(b, l);
+        break;
     }
     return l;
   }
@@ -188,7 +208,8 @@ struct Execution::State {
     const auto rule = options.overrides.find(node(b.node).name);
     auto kernel = execution::derivative_kernel(
         *device, plan.tensors[b.outputs[0]].shape, plan.node_plans[b.node].pointwise,
-        rule == options.overrides.end() ? nullptr : &rule->second, wanted, b.accumulate, "pointwise_backward");
+        rule == options.overrides.end() ? nullptr : &rule->second, wanted, b.accumulate,
+        "pointwise_backward");
     l.kernel_inputs.push_back(gradient(b.outputs[0]).operand());
     if (kernel.reads_x)
       for (size_t i = 0; i < b.inputs.size(); ++i)
@@ -202,14 +223,15 @@ struct Execution::State {
   /// A tensor that the backward pass reads; a layer that reads more than it declared is told so.
   Tensor saved_value(int t, int n) const {
     if (!plan.tensors[t].saved || plan.tensors[t].place.storage < 0)
-      throw Error(fmt::format("layer '{}' ({}): its derivative mentions '{}', which its plan does not save",
-                              node(n).name, layer_of(n).type, network.tensor_name(plan.tensors[t].source)));
+      throw Error(
+          fmt::format("layer '{}' ({}): its derivative mentions '{}', which its plan does not save",
+                      node(n).name, layer_of(n).type, network.tensor_name(plan.tensors[t].source)));
     return value(t);
   }
 
   void prepare_affine(const BackwardStep& b, BackwardLaunch& l) {
-    l.kernel.emplace(execution::scale_kernel(*device, plan.tensors[b.outputs[0]].shape, b.accumulate[0],
-                                             "affine_backward"));
+    l.kernel.emplace(execution::scale_kernel(*device, plan.tensors[b.outputs[0]].shape,
+                                             b.accumulate[0], "affine_backward"));
     l.kernel_inputs = {gradient(b.outputs[0]).operand(), affine(b.node).scale().operand()};
     l.kernel_outputs = {gradient(b.inputs[0]).operand()};
   }
@@ -298,14 +320,16 @@ struct Execution::State {
       switch (l.kind) {
         case BackwardStep::Kind::seed:
         case BackwardStep::Kind::view:
-          opencl::copy_matrix(queue, l.from.operand(), l.to.operand(), l.to.shape.pixels(), l.to.shape.channels(),
-                              l.accumulate);
+          opencl::copy_matrix(queue, l.from.operand(), l.to.operand(), l.to.shape.pixels(),
+                              l.to.shape.channels(), l.accumulate);
           break;
         case BackwardStep::Kind::pointwise:
         case BackwardStep::Kind::affine:
           l.kernel->run(queue, l.kernel_inputs, l.kernel_outputs);
           break;
-        case BackwardStep::Kind::op: run_op(queue, l, gradients); break;
+        case BackwardStep::Kind::op:
+          run_op(queue, l, gradients);
+          break;
       }
     }
   }
@@ -319,7 +343,8 @@ struct Execution::State {
   }
 
   void run_op(opencl::Queue& queue, const BackwardLaunch& l, const Arenas* gradients) const {
-    const std::vector<Parameter> parameters = network.parameters(l.layer), states = network.states(l.layer);
+    const std::vector<Parameter> parameters = network.parameters(l.layer),
+                                 states = network.states(l.layer);
     std::vector<Tensor> parameter_gradients;
     if (l.parameter_gradients)
       for (size_t i = 0; i < parameters.size(); ++i) {
@@ -370,13 +395,14 @@ const ExecutionOptions& Execution::options() const { return state_->options; }
 namespace {
 
 /// Index of a tensor name in a list of tensors, or an error that lists them.
-size_t index_of(const Network& network, const Plan& plan, const std::vector<int>& list, std::string_view name,
-                const char* what) {
+size_t index_of(const Network& network, const Plan& plan, const std::vector<int>& list,
+                std::string_view name, const char* what) {
   std::vector<std::string> names;
   for (int t : list) names.push_back(network.tensor_name(plan.tensors[t].source));
   const auto it = std::find(names.begin(), names.end(), name);
   if (it == names.end())
-    throw UsageError(fmt::format("'{}' is not among the {} of this execution{}", name, what, suggestion(name, names)));
+    throw UsageError(fmt::format("'{}' is not among the {} of this execution{}", name, what,
+                                 suggestion(name, names)));
   return static_cast<size_t>(it - names.begin());
 }
 
@@ -386,7 +412,9 @@ Tensor Execution::feed(size_t index) const { return state_->value(state_->plan.f
 Tensor Execution::feed(std::string_view name) const {
   return feed(index_of(state_->network, state_->plan, state_->plan.feeds, name, "feeds"));
 }
-Tensor Execution::fetch(size_t index) const { return state_->value(state_->plan.fetches.at(index)); }
+Tensor Execution::fetch(size_t index) const {
+  return state_->value(state_->plan.fetches.at(index));
+}
 Tensor Execution::fetch(std::string_view name) const {
   return fetch(index_of(state_->network, state_->plan, state_->plan.fetches, name, "fetches"));
 }
@@ -401,7 +429,8 @@ Tensor Execution::gradient(size_t index) const {
   return state_->gradient(state_->plan.gradients.at(index));
 }
 Tensor Execution::gradient(std::string_view name) const {
-  return gradient(index_of(state_->network, state_->plan, state_->plan.gradients, name, "gradients"));
+  return gradient(
+      index_of(state_->network, state_->plan, state_->plan.gradients, name, "gradients"));
 }
 
 size_t Execution::memory() const { return state_->memory; }

@@ -10,7 +10,8 @@ bool continues_identifier(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
 }
 
-/// Calls word(begin, end) for each identifier and other(begin, end) for what stands between. A number ("1.0e5f") is no word.
+/// Calls word(begin, end) for each identifier and other(begin, end) for what stands between. A
+/// number ("1.0e5f") is no word.
 template <class Word, class Other>
 void scan(const std::string& text, Word word, Other other) {
   size_t i = 0;

@@ -61,7 +61,8 @@ Boxes input_boxes(const Boxes& out, const Window& window) {
   in.h = window.h.extent() + (out.h - 1) * window.h.stride;
   in.w = window.w.extent() + (out.w - 1) * window.w.stride;
   for (const auto& o : out.origins)
-    in.origins.push_back({o[0] * window.h.stride - window.h.pad_before, o[1] * window.w.stride - window.w.pad_before});
+    in.origins.push_back({o[0] * window.h.stride - window.h.pad_before,
+                          o[1] * window.w.stride - window.w.pad_before});
   return in;
 }
 
@@ -103,7 +104,8 @@ struct Incremental::State {
       : network(n), options(std::move(o)), device(n.shared_device()), queue(device->compute()) {
     check();
     if (options.fetch.empty()) options.fetch = network.tensor_name(network.outputs().front());
-    plan = execution::make_plan(network, {.fetches = {options.fetch}}, /*concatenate_in_place=*/false);
+    plan =
+        execution::make_plan(network, {.fetches = {options.fetch}}, /*concatenate_in_place=*/false);
     zeros = device->allocate(static_cast<size_t>(options.batch) * sizeof(int32_t), "image indices");
     queue.fill(zeros, 0, static_cast<size_t>(options.batch) * sizeof(int32_t));
     find_local_part();
@@ -121,12 +123,14 @@ struct Incremental::State {
     if (network.inputs().size() != 1)
       throw UsageError("incremental evaluation needs a network with one input");
     const Shape& shape = network.shape(network.inputs()[0]);
-    if (shape.rank() != 4) throw UsageError("incremental evaluation needs images, the input is " + shape.str());
-    if (options.batch < 1 || options.origins.empty()) throw UsageError("incremental evaluation needs positions");
+    if (shape.rank() != 4)
+      throw UsageError("incremental evaluation needs images, the input is " + shape.str());
+    if (options.batch < 1 || options.origins.empty())
+      throw UsageError("incremental evaluation needs positions");
     for (const auto& [y, x] : options.origins)
       if (y < 0 || x < 0 || y + options.patch_h > shape[1] || x + options.patch_w > shape[2])
-        throw UsageError(fmt::format("the window of {}x{} at ({}, {}) is not inside the image {}", options.patch_h,
-                                     options.patch_w, y, x, shape.str()));
+        throw UsageError(fmt::format("the window of {}x{} at ({}, {}) is not inside the image {}",
+                                     options.patch_h, options.patch_w, y, x, shape.str()));
   }
 
   // ---- which steps can work on patches
@@ -138,9 +142,13 @@ struct Incremental::State {
   int root(int t) const {
     while (true) {
       const NodeOutput s = plan.tensors[t].source;
-      if (plan.tensors[t].fed || plan.node_plans[s.node].pointwise.kind != Pointwise::Kind::identity) return t;
+      if (plan.tensors[t].fed ||
+          plan.node_plans[s.node].pointwise.kind != Pointwise::Kind::identity)
+        return t;
       const int in = plan.input(network, s.node, 0);
-      if (!(shape(in) == shape(t)) || plan.tensors[t].place.storage != plan.tensors[in].place.storage) return t;
+      if (!(shape(in) == shape(t)) ||
+          plan.tensors[t].place.storage != plan.tensors[in].place.storage)
+        return t;
       t = in;
     }
   }
@@ -163,8 +171,10 @@ struct Incremental::State {
     changing.insert(plan.feeds[0]);
     for (const ForwardStep& s : plan.forward) {
       const std::vector<int> in = reads(s);
-      const bool all_changing = std::all_of(in.begin(), in.end(), [&](int t) { return changing.count(t); });
-      if (!all_changing || s.outputs.size() != 1 || !usable(plan.node_plans[s.node].window) || shape(s.outputs[0]).rank() != 4)
+      const bool all_changing =
+          std::all_of(in.begin(), in.end(), [&](int t) { return changing.count(t); });
+      if (!all_changing || s.outputs.size() != 1 || !usable(plan.node_plans[s.node].window) ||
+          shape(s.outputs[0]).rank() != 4)
         continue;
       local.push_back(&s);
       changing.insert(s.outputs[0]);
@@ -185,7 +195,8 @@ struct Incremental::State {
   }
 
   Tensor clean_of(int t) const {
-    return t == plan.feeds[0] ? clean->feed() : clean->fetch(network.tensor_name(plan.tensors[t].source));
+    return t == plan.feeds[0] ? clean->feed()
+                              : clean->fetch(network.tensor_name(plan.tensors[t].source));
   }
 
   void make_input() {
@@ -220,12 +231,16 @@ struct Incremental::State {
   Boxes output_boxes(const ForwardStep& s) const {
     const Shape& out = shape(s.outputs[0]);
     const Window& window = plan.node_plans[s.node].window;
-    std::vector<Span> ys(options.origins.size(), {out[1], -1}), xs(options.origins.size(), {out[2], -1});
-    const auto unite = [](Span& a, Span b) { a = {std::min(a.first, b.first), std::max(a.last, b.last)}; };
+    std::vector<Span> ys(options.origins.size(), {out[1], -1}),
+        xs(options.origins.size(), {out[2], -1});
+    const auto unite = [](Span& a, Span b) {
+      a = {std::min(a.first, b.first), std::max(a.last, b.last)};
+    };
     const auto add = [&](int t, bool through_window) {
       const Boxes& b = patched.at(root(t)).boxes;
       for (size_t i = 0; i < b.origins.size(); ++i) {
-        Span y{b.origins[i][0], b.origins[i][0] + b.h - 1}, x{b.origins[i][1], b.origins[i][1] + b.w - 1};
+        Span y{b.origins[i][0], b.origins[i][0] + b.h - 1},
+            x{b.origins[i][1], b.origins[i][1] + b.w - 1};
         if (through_window) {
           y = outputs_of(y, window.h, out[1]);
           x = outputs_of(x, window.w, out[2]);
@@ -248,7 +263,8 @@ struct Incremental::State {
     c.boxes = boxes;
     c.fill = fill;
     c.origins = origin_buffer();
-    c.out = Tensor::make(*device, Shape{options.batch, boxes.h, boxes.w, shape(t).channels()}, "cut windows");
+    c.out = Tensor::make(*device, Shape{options.batch, boxes.h, boxes.w, shape(t).channels()},
+                         "cut windows");
     step.cuts.push_back(c);
     return c.out;
   }
@@ -267,7 +283,8 @@ struct Incremental::State {
     step.result = &result;
     step.output = result.patch;
     if (s.generated) {
-      step.kernel.emplace(execution::chain_kernel(*device, step.output.shape, s.stages, "pointwise"));
+      step.kernel.emplace(
+          execution::chain_kernel(*device, step.output.shape, s.stages, "pointwise"));
       step.operands.push_back(step.inputs[0].operand());
     } else {
       prepare_op(step, s, in);
@@ -283,7 +300,8 @@ struct Incremental::State {
   }
 
   void prepare_op(Step& step, const ForwardStep& s, const Boxes& in) {
-    const std::string title = fmt::format("layer '{}' ({})", node(s.node).name, network.layers()[step.layer].type);
+    const std::string title =
+        fmt::format("layer '{}' ({})", node(s.node).name, network.layers()[step.layer].type);
     PlanRequest request = s.plan.request;
     request.inputs.clear();
     for (const Tensor& t : step.inputs) request.inputs.push_back(t.shape);
@@ -294,21 +312,23 @@ struct Incremental::State {
     }
     const LayerPlan p = plan_layer(*network.layers()[step.layer].layer, request, title);
     if (!(p.outputs.at(0) == step.output.shape))
-      throw Error(fmt::format("{}: its window promises {} from a halo of {}x{}, its plan says {}", title,
-                              step.output.shape.str(), in.h, in.w, p.outputs[0].str()));
+      throw Error(fmt::format("{}: its window promises {} from a halo of {}x{}, its plan says {}",
+                              title, step.output.shape.str(), in.h, in.w, p.outputs[0].str()));
     if (!request.epilogue.empty() && !p.accepts_epilogue)
       throw Error(title + ": takes an epilogue in full, but not on a halo");
     work += p.multiply_adds / options.batch;
     step.op = network.layers()[step.layer].layer->prepare(*device, p);
     if (s.plan.window.fill == Window::Fill::excluded && s.plan.window.kind == Window::Kind::local) {
-      step.input_origins = step.cuts.empty() ? patched.at(root(s.inputs[0])).origins : step.cuts[0].origins;
+      step.input_origins =
+          step.cuts.empty() ? patched.at(root(s.inputs[0])).origins : step.cuts[0].origins;
     }
   }
 
   AffineVectors& affine(int n) {
     auto& slot = affines[node(n).layer];
     if (!slot)
-      slot = std::make_unique<AffineVectors>(*device, network, node(n).layer, plan.node_plans[n].pointwise,
+      slot = std::make_unique<AffineVectors>(*device, network, node(n).layer,
+                                             plan.node_plans[n].pointwise,
                                              node(n).outputs[0].channels());
     return *slot;
   }
@@ -333,7 +353,8 @@ struct Incremental::State {
       for (int t : frontier) o.feeds.push_back(network.tensor_name(plan.tensors[t].source));
     }
     if (changing.count(target)) {
-      full_output = Tensor::make(*device, network.shape(wanted).with_batch(options.batch), "full maps");
+      full_output =
+          Tensor::make(*device, network.shape(wanted).with_batch(options.batch), "full maps");
       return;
     }
     tail = std::make_unique<Execution>(network, o);
@@ -349,7 +370,8 @@ struct Incremental::State {
     std::vector<int> found;
     for (int t : list) {
       while (!changing.count(t) && !plan.tensors[t].fed &&
-             plan.node_plans[plan.tensors[t].source.node].pointwise.kind == Pointwise::Kind::identity)
+             plan.node_plans[plan.tensors[t].source.node].pointwise.kind ==
+                 Pointwise::Kind::identity)
         t = plan.input(network, plan.tensors[t].source.node, 0);
       if (changing.count(t)) found.push_back(t);
     }
@@ -366,16 +388,20 @@ struct Incremental::State {
   }
 
   void run(int first, int count) {
-    if (first < 0 || count < 1 || count > options.batch || first + count > static_cast<int>(options.origins.size()))
-      throw Error(fmt::format("positions {} to {} are not a batch of these {}", first, first + count, options.origins.size()));
+    if (first < 0 || count < 1 || count > options.batch ||
+        first + count > static_cast<int>(options.origins.size()))
+      throw Error(fmt::format("positions {} to {} are not a batch of these {}", first,
+                              first + count, options.origins.size()));
     for (auto& [t, p] : patched) write_origins(p.origins, p.boxes, first, count);
     for (auto& [layer, vectors] : affines) vectors->refresh(queue, network);
     for (Step& s : steps) run_step(s, first, count);
     for (int t : frontier) {
       const Patched& p = patched.at(t);
-      const Tensor to = tail ? tail->feed(network.tensor_name(plan.tensors[t].source)) : full_output;
+      const Tensor to =
+          tail ? tail->feed(network.tensor_name(plan.tensors[t].source)) : full_output;
       opencl::WindowGather g = gather(p, p.clean.shape);
-      opencl::scatter_patches(queue, g, p.clean.operand(), zeros, p.patch.operand(), p.origins, to.operand());
+      opencl::scatter_patches(queue, g, p.clean.operand(), zeros, p.patch.operand(), p.origins,
+                              to.operand());
     }
     if (tail) tail->forward();
   }
@@ -399,8 +425,8 @@ struct Incremental::State {
       write_origins(c.origins, c.boxes, first, count);
       opencl::WindowGather g = gather(*c.from, c.out.shape);
       g.fill = c.fill;
-      opencl::gather_windows(queue, g, c.from->clean.operand(), zeros, c.origins, c.from->patch.operand(),
-                             c.from->origins, c.out.operand());
+      opencl::gather_windows(queue, g, c.from->clean.operand(), zeros, c.origins,
+                             c.from->patch.operand(), c.from->origins, c.out.operand());
     }
     const Tensor outputs[] = {s.output};
     if (s.kernel) {
@@ -408,7 +434,8 @@ struct Incremental::State {
       s.kernel->run(queue, s.operands, out);
       return;
     }
-    const std::vector<Parameter> parameters = network.parameters(s.layer), states = network.states(s.layer);
+    const std::vector<Parameter> parameters = network.parameters(s.layer),
+                                 states = network.states(s.layer);
     ForwardArgs args;
     args.inputs = s.inputs;
     args.outputs = outputs;

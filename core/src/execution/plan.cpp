@@ -51,8 +51,8 @@ class Planner {
     for (const std::string& name : options_.fetches) fetches_.push_back(net_.tensor(name));
     if (fetches_.empty()) fetches_ = net_.outputs();
     if (!options_.feed_shapes.empty() && options_.feed_shapes.size() != feeds_.size())
-      throw UsageError(fmt::format("{} feed shapes were given for {} feeds", options_.feed_shapes.size(),
-                                   feeds_.size()));
+      throw UsageError(fmt::format("{} feed shapes were given for {} feeds",
+                                   options_.feed_shapes.size(), feeds_.size()));
     runs_.assign(net_.nodes().size(), false);
     std::vector<NodeOutput> open = fetches_;
     while (!open.empty()) {
@@ -74,7 +74,8 @@ class Planner {
     plan_.outputs_of.resize(net_.nodes().size());
     const auto outputs_of = [&](int n) -> std::vector<int>& {
       std::vector<int>& list = plan_.outputs_of[n];
-      for (int o = static_cast<int>(list.size()); o < static_cast<int>(node(n).outputs.size()); ++o) {
+      for (int o = static_cast<int>(list.size()); o < static_cast<int>(node(n).outputs.size());
+           ++o) {
         list.push_back(static_cast<int>(plan_.tensors.size()));
         plan_.tensors.push_back({});
         plan_.tensors.back().source = {n, o};
@@ -106,7 +107,8 @@ class Planner {
   void find_gradients() {
     goes_back_.assign(net_.nodes().size(), false);
     if (!options_.parameter_gradients && options_.gradients.empty()) return;
-    for (const std::string& name : options_.gradients) plan_.gradients.push_back(known_tensor(name));
+    for (const std::string& name : options_.gradients)
+      plan_.gradients.push_back(known_tensor(name));
     for (const std::string& name : options_.seeds) plan_.seeds.push_back(known_tensor(name));
     if (options_.seeds.empty()) plan_.seeds = plan_.fetches;
     std::vector<bool> needs(plan_.tensors.size()), reaches(plan_.tensors.size());
@@ -127,18 +129,21 @@ class Planner {
       for (size_t i = 0; i < node(*n).inputs.size(); ++i) reaches[input(*n, i)] = true;
       goes_back_[*n] = node_needs[*n];
     }
-    for (size_t t = 0; t < plan_.tensors.size(); ++t) tensor(t).has_gradient = needs[t] && reaches[t];
+    for (size_t t = 0; t < plan_.tensors.size(); ++t)
+      tensor(t).has_gradient = needs[t] && reaches[t];
     for (size_t i = 0; i < plan_.gradients.size(); ++i)
       if (!tensor(plan_.gradients[i]).has_gradient)
-        throw UsageError(fmt::format("nothing leads from '{}' to the tensors that gradients start from",
-                                     options_.gradients[i]));
+        throw UsageError(
+            fmt::format("nothing leads from '{}' to the tensors that gradients start from",
+                        options_.gradients[i]));
   }
 
   int known_tensor(const std::string& name) const {
     const NodeOutput t = net_.tensor(name);
     const std::vector<int>& list = plan_.outputs_of[t.node];
     if (list.empty())
-      throw UsageError(fmt::format("'{}' is not computed in this execution; fetch it, or something after it", name));
+      throw UsageError(fmt::format(
+          "'{}' is not computed in this execution; fetch it, or something after it", name));
     return list.at(t.output);
   }
 
@@ -150,15 +155,16 @@ class Planner {
       LayerPlan& p = plan_.node_plans[n] = plan_layer(*layer(n).layer, request(n, {}), title(n));
       for (size_t i = 0; i < p.parameters.size(); ++i)
         if (!(p.parameters[i].shape == layer(n).plan.parameters[i].shape))
-          throw ShapeError(fmt::format("{}: with this input its {} would be {}, but it is {}", title(n),
-                                       p.parameters[i].name, p.parameters[i].shape.str(),
+          throw ShapeError(fmt::format("{}: with this input its {} would be {}, but it is {}",
+                                       title(n), p.parameters[i].name, p.parameters[i].shape.str(),
                                        layer(n).plan.parameters[i].shape.str()));
       for (size_t o = 0; o < p.outputs.size(); ++o) {
         PlanTensor& t = tensor(plan_.outputs_of[n][o]);
         if (!t.fed) t.shape = p.outputs[o];
       }
       if (goes_back_[n] && !can_go_back(n))
-        throw Error(fmt::format("gradients are wanted through {}, which has no backward pass", title(n)));
+        throw Error(
+            fmt::format("gradients are wanted through {}, which has no backward pass", title(n)));
     }
   }
 
@@ -203,7 +209,8 @@ class Planner {
     const auto over = options_.overrides.find(node(n).name);
     if (over != options_.overrides.end()) {
       if (p.pointwise.kind != PointwiseKind::expression)
-        throw UsageError(fmt::format("the backward rule of {} cannot be replaced: it is not pointwise", title(n)));
+        throw UsageError(fmt::format(
+            "the backward rule of {} cannot be replaced: it is not pointwise", title(n)));
       return {over->second.needs_x, over->second.needs_y};
     }
     if (p.pointwise.kind == PointwiseKind::identity || p.pointwise.kind == PointwiseKind::affine)
@@ -224,7 +231,9 @@ class Planner {
       if (step.generated) {
         step.inputs = {input(n, 0)};
         if (!append_stages(n, 0, step.stages))
-          throw Error(title(n) + ": its pointwise trait does not fit its inputs; a layer that broadcasts must bring an op");
+          throw Error(title(n) +
+                      ": its pointwise trait does not fit its inputs; a layer that broadcasts must "
+                      "bring an op");
       } else {
         for (size_t i = 0; i < node(n).inputs.size(); ++i) step.inputs.push_back(input(n, i));
       }
@@ -233,8 +242,9 @@ class Planner {
       plan_.forward.push_back(std::move(step));
     }
     // A chain runs where its last node stands: by then all that its merges read exists.
-    std::stable_sort(plan_.forward.begin(), plan_.forward.end(),
-                     [](const ForwardStep& a, const ForwardStep& b) { return a.last_node < b.last_node; });
+    std::stable_sort(
+        plan_.forward.begin(), plan_.forward.end(),
+        [](const ForwardStep& a, const ForwardStep& b) { return a.last_node < b.last_node; });
   }
 
   /// Identities cost nothing: their output is a view of their input.
@@ -256,7 +266,8 @@ class Planner {
     if (!step.generated && stages.size() > 0) {
       opencl::Epilogue epilogue;
       for (const ChainStage& s : stages) epilogue.stages.push_back(s.stage);
-      LayerPlan with = plan_layer(*layer(step.node).layer, request(step.node, epilogue), title(step.node));
+      LayerPlan with =
+          plan_layer(*layer(step.node).layer, request(step.node, epilogue), title(step.node));
       if (!with.accepts_epilogue) return;
       step.plan = std::move(with);
     }
@@ -266,7 +277,8 @@ class Planner {
     for (int n : chain) claimed[n] = true;
   }
 
-  /// The pointwise node, and its input index, that alone reads tensor t and may run in the store of t's producer.
+  /// The pointwise node, and its input index, that alone reads tensor t and may run in the store of
+  /// t's producer.
   std::optional<std::pair<int, int>> follower(int t) {
     const PlanTensor& from = tensor(t);
     if (from.fetched || from.fed || from.saved || from.consumers.size() != 1) return std::nullopt;
@@ -277,7 +289,8 @@ class Planner {
     return from.consumers[0];
   }
 
-  /// Appends what node n does to a chain that comes in as its input `position`; false when it does not fit a chain.
+  /// Appends what node n does to a chain that comes in as its input `position`; false when it does
+  /// not fit a chain.
   bool append_stages(int n, int position, std::vector<ChainStage>& stages) {
     const Pointwise& p = plan_.node_plans[n].pointwise;
     const size_t inputs = node(n).inputs.size();
@@ -287,7 +300,8 @@ class Planner {
       return inputs == 1;
     }
     if (inputs == 1) {
-      stages.push_back({n, {opencl::Stage::Kind::expression, substitute(p.expression, {{"x0", "x"}})}, -1});
+      stages.push_back(
+          {n, {opencl::Stage::Kind::expression, substitute(p.expression, {{"x0", "x"}})}, -1});
       return true;
     }
     if (position != 0 && inputs != 2) return false;
@@ -337,7 +351,8 @@ class Planner {
           if (!exists(t) && !tensor(t).fed) tensor(t).place = new_place(tensor(t).shape);
     }
     for (PlanTensor& t : plan_.tensors)
-      if (t.place.storage >= 0 && (t.fed || t.fetched)) plan_.storages[t.place.storage].pinned = true;
+      if (t.place.storage >= 0 && (t.fed || t.fetched))
+        plan_.storages[t.place.storage].pinned = true;
   }
 
   bool exists(int t) { return tensor(t).place.storage >= 0; }
@@ -366,7 +381,8 @@ class Planner {
 
   bool can_be_slice(int t, const ForwardStep& writer, int concatenation) {
     if (tensor(t).fetched || tensor(t).fed || tensor(t).shape.channels() < 1) return false;
-    if (!writer.generated && (!writer.plan.strided_outputs || writer.plan.concatenates)) return false;
+    if (!writer.generated && (!writer.plan.strided_outputs || writer.plan.concatenates))
+      return false;
     for (const auto& [n, index] : tensor(t).consumers) {
       const LayerPlan& p = plan_.node_plans[n];
       if (n == concatenation) continue;
@@ -387,7 +403,8 @@ class Planner {
       tensor(t).seed = seed.storage;
       if (!tensor(t).has_gradient) continue;
       written[t] = true;
-      // The caller's seed stays as he wrote it: where others add to the gradient, they add to a copy.
+      // The caller's seed stays as he wrote it: where others add to the gradient, they add to a
+      // copy.
       if (contributors(t) == 0 && !wanted(t)) {
         tensor(t).gradient = seed;
         continue;
@@ -446,10 +463,14 @@ class Planner {
   BackwardStep::Kind backward_kind(int n) const {
     if (options_.overrides.count(node(n).name)) return BackwardStep::Kind::pointwise;
     switch (plan_.node_plans[n].pointwise.kind) {
-      case PointwiseKind::identity: return BackwardStep::Kind::view;
-      case PointwiseKind::expression: return BackwardStep::Kind::pointwise;
-      case PointwiseKind::affine: return BackwardStep::Kind::affine;
-      case PointwiseKind::none: break;
+      case PointwiseKind::identity:
+        return BackwardStep::Kind::view;
+      case PointwiseKind::expression:
+        return BackwardStep::Kind::pointwise;
+      case PointwiseKind::affine:
+        return BackwardStep::Kind::affine;
+      case PointwiseKind::none:
+        break;
     }
     return BackwardStep::Kind::op;
   }
@@ -464,7 +485,8 @@ class Planner {
     return true;
   }
 
-  /// An op has one flag for all its inputs: where one of them holds something already, the others are cleared first.
+  /// An op has one flag for all its inputs: where one of them holds something already, the others
+  /// are cleared first.
   void push_op(BackwardStep step, const std::vector<int>& inputs, std::vector<bool>& written) {
     std::set<int> distinct;
     bool any = false, twice = false;
@@ -484,7 +506,8 @@ class Planner {
   }
 
   /// Generated kernels take a flag an input; the same tensor twice needs a launch each.
-  void push_pointwise(BackwardStep step, const std::vector<int>& inputs, std::vector<bool>& written) {
+  void push_pointwise(BackwardStep step, const std::vector<int>& inputs,
+                      std::vector<bool>& written) {
     std::vector<bool> done(inputs.size());
     while (true) {
       BackwardStep part = step;
@@ -514,8 +537,12 @@ class Planner {
       if (storage.first < 0) storage.first = now;
       storage.last = std::max(storage.last, now);
     };
-    const auto touch = [&](int t) { if (t >= 0) touch_storage(tensor(t).place.storage); };
-    const auto touch_gradient = [&](int t) { if (t >= 0) touch_storage(tensor(t).gradient.storage); };
+    const auto touch = [&](int t) {
+      if (t >= 0) touch_storage(tensor(t).place.storage);
+    };
+    const auto touch_gradient = [&](int t) {
+      if (t >= 0) touch_storage(tensor(t).gradient.storage);
+    };
     std::map<int, const ForwardStep*> step_of;
     for (const ForwardStep& s : plan_.forward) {
       for (int t : s.inputs) touch(t);
@@ -531,7 +558,8 @@ class Planner {
       if (b.kind == BackwardStep::Kind::op || b.kind == BackwardStep::Kind::pointwise) {
         const auto [inputs, outputs] = saves(b.node);
         for (size_t i = 0; inputs && i < node(b.node).inputs.size(); ++i) touch(input(b.node, i));
-        if (outputs) for (int t : b.outputs) touch(t);
+        if (outputs)
+          for (int t : b.outputs) touch(t);
         if (const auto it = step_of.find(b.node); it != step_of.end())
           for (int storage : it->second->saved) touch_storage(storage);
       }
@@ -545,7 +573,8 @@ class Planner {
       if (s.generated || s.plan.in_place) {
         std::vector<int> candidates = {s.inputs[0]};
         if (s.generated)
-          for (const ChainStage& c : s.stages) if (c.operand >= 0) candidates.push_back(c.operand);
+          for (const ChainStage& c : s.stages)
+            if (c.operand >= 0) candidates.push_back(c.operand);
         for (int t : candidates)
           if (share(tensor(s.outputs[0]).place, tensor(t).place, now)) break;
       }
@@ -566,7 +595,8 @@ class Planner {
     if (to.storage < 0 || from.storage < 0 || to.storage == from.storage) return false;
     Storage& t = plan_.storages[to.storage];
     const Storage& f = plan_.storages[from.storage];
-    if (t.pinned || f.pinned || t.first != now || f.last != now || t.elements != f.elements || t.shares >= 0)
+    if (t.pinned || f.pinned || t.first != now || f.last != now || t.elements != f.elements ||
+        t.shares >= 0)
       return false;
     if (to.offset || from.offset || to.pixel_stride != from.pixel_stride) return false;
     for (const Storage& other : plan_.storages)

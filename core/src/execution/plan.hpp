@@ -8,7 +8,8 @@
 
 namespace ocellus::execution {
 
-/// Memory that tensors of a plan lie in, between the first step that writes it and the last that reads it.
+/// Memory that tensors of a plan lie in, between the first step that writes it and the last that
+/// reads it.
 struct Storage {
   int64_t elements = 0;
   int first = -1, last = -1;  ///< steps, forward then backward; -1: never touched
@@ -41,7 +42,8 @@ struct ChainStage {
   int operand = -1;  ///< tensor, for a merge
 };
 
-/// One launch of the forward pass: a layer's op with the stages it took, or a generated kernel for a pointwise chain.
+/// One launch of the forward pass: a layer's op with the stages it took, or a generated kernel for
+/// a pointwise chain.
 struct ForwardStep {
   int node = -1;  ///< head
   int last_node = -1;
@@ -64,10 +66,10 @@ struct BackwardStep {
   };
   Kind kind = Kind::op;
   int node = -1;
-  std::vector<int> inputs;          ///< tensor of each input whose gradient is wanted, else -1
+  std::vector<int> inputs;  ///< tensor of each input whose gradient is wanted, else -1
   std::vector<int> outputs;
-  std::vector<int> zero_first;      ///< tensors whose gradient is cleared before the launch
-  std::vector<bool> accumulate;     ///< an input; for an op all are alike
+  std::vector<int> zero_first;   ///< tensors whose gradient is cleared before the launch
+  std::vector<bool> accumulate;  ///< an input; for an op all are alike
   bool parameter_gradients = false, accumulate_parameters = false;
 };
 
@@ -75,8 +77,9 @@ struct BackwardStep {
 struct Plan {
   std::vector<int> nodes;  ///< that run, in order
   std::vector<PlanTensor> tensors;
-  std::vector<std::vector<int>> outputs_of;  ///< network node -> tensors; empty: not part of this execution
-  std::vector<LayerPlan> node_plans;         ///< by network node
+  std::vector<std::vector<int>>
+      outputs_of;  ///< network node -> tensors; empty: not part of this execution
+  std::vector<LayerPlan> node_plans;  ///< by network node
   std::vector<Storage> storages;
   std::vector<ForwardStep> forward;
   std::vector<BackwardStep> backward;
@@ -85,9 +88,11 @@ struct Plan {
   int input(const Network& network, int node, size_t index) const;
 };
 
-/// Throws UsageError for unknown tensors, ShapeError where feeds do not fit, Error where gradients are wanted through a
-/// layer that has no backward pass (naming it). Incremental evaluation wants concatenations as steps of their own.
-Plan make_plan(const Network& network, const ExecutionOptions& options, bool concatenate_in_place = true);
+/// Throws UsageError for unknown tensors, ShapeError where feeds do not fit, Error where gradients
+/// are wanted through a layer that has no backward pass (naming it). Incremental evaluation wants
+/// concatenations as steps of their own.
+Plan make_plan(const Network& network, const ExecutionOptions& options,
+               bool concatenate_in_place = true);
 
 /// A place for each storage in as few bytes as a greedy fit, largest first, finds.
 struct MemoryPlan {

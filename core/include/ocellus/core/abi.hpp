@@ -1,7 +1,7 @@
 #pragma once
 
-// The ABI tag: a C++ interface crosses a library boundary only between builds that agree on all of this.
-// While the version is 0.x, the exact version is part of it.
+// The ABI tag: a C++ interface crosses a library boundary only between builds that agree on all of
+// this. While the version is 0.x, the exact version is part of it.
 #define OCELLUS_VERSION "0.1.0"
 
 #define OCELLUS_ABI_STR_(x) #x
@@ -31,5 +31,6 @@
 #define OCELLUS_ABI_SANITIZER "plain"
 #endif
 
-#define OCELLUS_ABI_TAG \
-  OCELLUS_VERSION " " OCELLUS_ABI_COMPILER " " OCELLUS_ABI_LIBRARY " " OCELLUS_ABI_SANITIZER " ptr" OCELLUS_ABI_STR(__SIZEOF_POINTER__)
+#define OCELLUS_ABI_TAG                                                                      \
+  OCELLUS_VERSION " " OCELLUS_ABI_COMPILER " " OCELLUS_ABI_LIBRARY " " OCELLUS_ABI_SANITIZER \
+                  " ptr" OCELLUS_ABI_STR(__SIZEOF_POINTER__)

@@ -6,7 +6,8 @@
 
 namespace ocellus {
 
-/// A function by name ("relu", "softmax") as layers take it in their `activation` parameter. Core makes a node of it.
+/// A function by name ("relu", "softmax") as layers take it in their `activation` parameter. Core
+/// makes a node of it.
 class OCELLUS_API Activation {
  public:
   using Interface = Activation;
@@ -21,7 +22,8 @@ class OCELLUS_API PointwiseActivation : public Activation {
  public:
   /// `saves`: what the derivative mentions.
   enum class Saves { nothing, input, output };
-  PointwiseActivation(std::string expression, std::string derivative, Saves saves, Probability probability = Probability::none);
+  PointwiseActivation(std::string expression, std::string derivative, Saves saves,
+                      Probability probability = Probability::none);
   ~PointwiseActivation() override;
   std::shared_ptr<const Layer> layer() const override;
 

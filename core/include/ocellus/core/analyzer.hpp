@@ -14,8 +14,8 @@ namespace ocellus {
 
 /// An image to be explained.
 struct AnalysisImage {
-  std::string name;        ///< file, or "test 17"
-  Array pixels;            ///< u8 (H, W, C) of the network's input size, before preprocessing
+  std::string name;  ///< file, or "test 17"
+  Array pixels;      ///< u8 (H, W, C) of the network's input size, before preprocessing
   std::optional<int> label;
 };
 
@@ -25,7 +25,8 @@ struct TargetChoice {
   int index = 0;
 };
 
-/// All that an analyzer gets. Helpers here keep analyzers short: batches sized to memory, preprocessing, names of classes.
+/// All that an analyzer gets. Helpers here keep analyzers short: batches sized to memory,
+/// preprocessing, names of classes.
 class OCELLUS_API AnalysisContext {
  public:
   AnalysisContext(const Registry& registry, Network& network, Progress& progress, Log& log);
@@ -43,20 +44,25 @@ class OCELLUS_API AnalysisContext {
 
   opencl::Device& device() const { return network.device(); }
   opencl::Queue& queue() const { return network.device().compute(); }
-  /// Pixels 0..255, u8 or f32, (N, H, W, C), preprocessed into the first N items of an f32 input tensor. Throws DataError on NaN
-  /// and ShapeError when they do not fit.
+  /// Pixels 0..255, u8 or f32, (N, H, W, C), preprocessed into the first N items of an f32 input
+  /// tensor. Throws DataError on NaN and ShapeError when they do not fit.
   void load(const Array& pixels, const Tensor& to) const;
   /// Affine map of the model's preprocessing for its input's channels.
-  void preprocessing(std::vector<float>& scale, std::vector<float>& shift, std::vector<int>& order) const;
-  /// An Execution with the largest batch up to options.batch that fits the memory that is free, and that batch alone.
+  void preprocessing(std::vector<float>& scale, std::vector<float>& shift,
+                     std::vector<int>& order) const;
+  /// An Execution with the largest batch up to options.batch that fits the memory that is free, and
+  /// that batch alone.
   std::unique_ptr<Execution> execution(ExecutionOptions options) const;
   int batch_for(int wanted, ExecutionOptions options) const;
-  /// Tensor `name` of each of the pixels' items (N, H, W, C), in batches: f32 (N, ...). Shows progress under `label` unless empty.
-  Array evaluate(const Array& pixels, const std::string& tensor, const std::string& label = {}) const;
+  /// Tensor `name` of each of the pixels' items (N, H, W, C), in batches: f32 (N, ...). Shows
+  /// progress under `label` unless empty.
+  Array evaluate(const Array& pixels, const std::string& tensor,
+                 const std::string& label = {}) const;
 
-  // Classes. A network ends in softmax, in sigmoids, or in plain logits, which are taken for a softmax's; one single unit
-  // stands for two classes, class 0 having the negated logit.
-  /// Name of the tensor of logits (N, units). Throws UsageError when the network's output is no vector of classes.
+  // Classes. A network ends in softmax, in sigmoids, or in plain logits, which are taken for a
+  // softmax's; one single unit stands for two classes, class 0 having the negated logit.
+  /// Name of the tensor of logits (N, units). Throws UsageError when the network's output is no
+  /// vector of classes.
   std::string logits() const;
   /// "Sneaker", or "class 7".
   std::string class_name(int index) const;
@@ -69,8 +75,10 @@ class OCELLUS_API AnalysisContext {
   /// Probabilities (N, classes) of pixels (N, H, W, C).
   Array probabilities(const Array& pixels) const;
   /// The best `count` classes of row `row` of scores (N, classes), by name.
-  std::vector<std::pair<std::string, double>> top(const Array& scores, int row = 0, int count = 5) const;
-  /// The class to explain for an image whose scores are (1, classes), and "Sneaker (label)" for the output.
+  std::vector<std::pair<std::string, double>> top(const Array& scores, int row = 0,
+                                                  int count = 5) const;
+  /// The class to explain for an image whose scores are (1, classes), and "Sneaker (label)" for the
+  /// output.
   int target_of(const AnalysisImage& image, const Array& scores, std::string& description) const;
   /// Throws Interrupted when the user asked to stop or the budget is spent.
   void check_stop() const;

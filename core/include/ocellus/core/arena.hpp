@@ -30,8 +30,9 @@ struct OCELLUS_API ArenaLayout {
     float rate_factor = 1;
     bool decay = false;
   };
-  /// Runs cover all segments that are not frozen (alignment gaps between them included: they hold zeros). Without
-  /// `split_decay` (no weight decay is in use) decay is false everywhere, so that the runs are longer.
+  /// Runs cover all segments that are not frozen (alignment gaps between them included: they hold
+  /// zeros). Without `split_decay` (no weight decay is in use) decay is false everywhere, so that
+  /// the runs are longer.
   std::vector<Run> runs(bool split_decay = true) const;
 };
 

@@ -14,7 +14,8 @@ enum class DType { f32, i32, u8, i64 };
 OCELLUS_API size_t bytes_of(DType type);
 OCELLUS_API const char* to_string(DType type);
 
-/// A dense array on the host: weights read from a file, images, results. Row-major; the counterpart of Tensor.
+/// A dense array on the host: weights read from a file, images, results. Row-major; the counterpart
+/// of Tensor.
 class OCELLUS_API Array {
  public:
   Array() = default;

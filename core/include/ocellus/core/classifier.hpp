@@ -24,7 +24,8 @@ class OCELLUS_API Classifier {
   static constexpr Kind kind = Kind::classifier;
   virtual ~Classifier();
   /// features f32 (N, D), labels in [0, classes). Throws DataError on NaN or no samples.
-  virtual std::unique_ptr<ClassifierModel> fit(std::shared_ptr<opencl::Device> device, const Array& features, std::span<const int> labels,
+  virtual std::unique_ptr<ClassifierModel> fit(std::shared_ptr<opencl::Device> device,
+                                               const Array& features, std::span<const int> labels,
                                                int classes) const = 0;
 };
 

@@ -11,7 +11,8 @@ class OCELLUS_API UsageError : public Error {
   ~UsageError() override;
 };
 
-/// Shapes that do not fit each other. Exit code 2. Layers throw it from plan(); core puts the layer's name in front.
+/// Shapes that do not fit each other. Exit code 2. Layers throw it from plan(); core puts the
+/// layer's name in front.
 class OCELLUS_API ShapeError : public UsageError {
  public:
   explicit ShapeError(const std::string& message);
@@ -32,7 +33,8 @@ class OCELLUS_API DataError : public Error {
   ~DataError() override;
 };
 
-/// The user asked to stop (Ctrl-C, time budget); what is valid so far has been saved. Exit code 130.
+/// The user asked to stop (Ctrl-C, time budget); what is valid so far has been saved. Exit code
+/// 130.
 class OCELLUS_API Interrupted : public Error {
  public:
   explicit Interrupted(const std::string& message);

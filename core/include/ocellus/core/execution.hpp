@@ -10,9 +10,10 @@
 
 namespace ocellus {
 
-/// Replaces the backward rule of pointwise nodes: "guided backpropagation" and "deconvnet" are rules on ReLU nodes.
-/// An expression over dy, y and x, valid for float and floatN: "dy > 0.0f && y > 0.0f ? dy : (T)(0.0f)" is written with select-free
-/// products: "fmax(dy, 0.0f) * (y > 0.0f ? (T)(1.0f) : (T)(0.0f))".
+/// Replaces the backward rule of pointwise nodes: "guided backpropagation" and "deconvnet" are
+/// rules on ReLU nodes. An expression over dy, y and x, valid for float and floatN: "dy > 0.0f && y
+/// > 0.0f ? dy : (T)(0.0f)" is written with select-free products: "fmax(dy, 0.0f) * (y > 0.0f ?
+/// (T)(1.0f) : (T)(0.0f))".
 struct BackwardOverride {
   std::string expression;
   bool needs_x = false, needs_y = false;
@@ -26,13 +27,15 @@ struct ExecutionOptions {
   bool training = false;             ///< training mode: dropout drops, batch norm uses the batch
   bool parameter_gradients = false;
   std::vector<std::string> gradients;  ///< tensors whose gradient is wanted
-  std::vector<std::string> seeds;      ///< tensors that gradients start from (must be fetched or fed); empty: all fetches
+  std::vector<std::string>
+      seeds;  ///< tensors that gradients start from (must be fetched or fed); empty: all fetches
   std::map<std::string, BackwardOverride> overrides;  ///< by node name
   bool fuse = true;
 };
 
-/// A network compiled for one set of feeds, fetches, shapes and mode: memory plan, fusion, kernels. Any tensor may be fed or
-/// fetched; a fetched tensor survives fusion and the reuse of buffers. Inference mode with gradients is legal.
+/// A network compiled for one set of feeds, fetches, shapes and mode: memory plan, fusion, kernels.
+/// Any tensor may be fed or fetched; a fetched tensor survives fusion and the reuse of buffers.
+/// Inference mode with gradients is legal.
 ///     Execution run(network, {.batch = 8, .fetches = {"conv5"}});
 ///     upload(queue, images, run.feed());
 ///     run.forward();
@@ -55,7 +58,8 @@ class OCELLUS_API Execution {
 
   /// Gradient of a seed tensor, to be filled before backward(); all zeros at first.
   Tensor seed(size_t index = 0) const;
-  /// Runs all the way back. Parameter gradients go to `parameter_gradients` (the network's arena layout; overwritten).
+  /// Runs all the way back. Parameter gradients go to `parameter_gradients` (the network's arena
+  /// layout; overwritten).
   void backward(const Arenas* parameter_gradients = nullptr);
   /// Result of backward() for one of options.gradients.
   Tensor gradient(size_t index = 0) const;

@@ -10,16 +10,19 @@
 namespace ocellus {
 
 struct IncrementalOptions {
-  int batch = 32;     ///< positions evaluated together
-  std::string fetch;  ///< tensor whose value is wanted at each position; empty: the network's output
-  int patch_h = 1, patch_w = 1;             ///< size of the changed window of the input
-  std::vector<std::array<int, 2>> origins;  ///< (y, x) of the changed window at each position, wholly inside the image
+  int batch = 32;  ///< positions evaluated together
+  std::string
+      fetch;  ///< tensor whose value is wanted at each position; empty: the network's output
+  int patch_h = 1, patch_w = 1;  ///< size of the changed window of the input
+  std::vector<std::array<int, 2>>
+      origins;  ///< (y, x) of the changed window at each position, wholly inside the image
 };
 
-/// Evaluates a network on many copies of one image that differ in a small window each, recomputing only what the window
-/// can change (Nakandala et al., "Krypton", SIGMOD 2019). Exact: the result is that of the full network. What each layer's output
-/// depends on is taken from its Window trait, so that a stranger's layers take part; the first layer that sees everything
-/// (Flatten, Dense, global pooling) and all after it run in full.
+/// Evaluates a network on many copies of one image that differ in a small window each, recomputing
+/// only what the window can change (Nakandala et al., "Krypton", SIGMOD 2019). Exact: the result is
+/// that of the full network. What each layer's output depends on is taken from its Window trait, so
+/// that a stranger's layers take part; the first layer that sees everything (Flatten, Dense, global
+/// pooling) and all after it run in full.
 ///     Incremental occlude(network, {.batch = 64, .patch_h = 4, .patch_w = 4, .origins = all});
 ///     upload(queue, image, occlude.image());
 ///     occlude.run_clean();
@@ -31,13 +34,14 @@ class OCELLUS_API Incremental {
   Incremental(const Incremental&) = delete;
   Incremental& operator=(const Incremental&) = delete;
 
-  Tensor image() const;    ///< (1, H, W, C), filled by the caller
-  void run_clean();        ///< computes the clean activations; again whenever image or weights change
-  Tensor clean() const;    ///< the fetched tensor for the clean image, batch 1
-  Tensor patches() const;  ///< (batch, patch_h, patch_w, C), filled by the caller: what stands in the window
+  Tensor image() const;  ///< (1, H, W, C), filled by the caller
+  void run_clean();      ///< computes the clean activations; again whenever image or weights change
+  Tensor clean() const;  ///< the fetched tensor for the clean image, batch 1
+  Tensor patches()
+      const;  ///< (batch, patch_h, patch_w, C), filled by the caller: what stands in the window
   /// Evaluates positions [first, first + count), count <= batch. Only enqueues.
   void run(int first, int count);
-  Tensor fetch() const;    ///< (batch, ...); the first `count` items are valid
+  Tensor fetch() const;  ///< (batch, ...); the first `count` items are valid
 
   /// Arithmetic per position: incremental, and that of the full network, multiply-adds.
   double multiply_adds() const;

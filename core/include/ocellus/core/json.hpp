@@ -13,7 +13,8 @@
 
 namespace ocellus {
 
-/// A JSON value: configurations of layers, recipes, results. Objects keep the order in which their keys came.
+/// A JSON value: configurations of layers, recipes, results. Objects keep the order in which their
+/// keys came.
 class OCELLUS_API Json {
  public:
   using List = std::vector<Json>;
@@ -26,8 +27,8 @@ class OCELLUS_API Json {
   template <std::same_as<bool> T>
   Json(T v) : value_(v) {}
   template <std::integral T>
-    requires(!std::same_as<T, bool> && !std::same_as<T, char>)
-  Json(T v) : value_(static_cast<int64_t>(v)) {}
+  requires(!std::same_as<T, bool> && !std::same_as<T, char>) Json(T v)
+      : value_(static_cast<int64_t>(v)) {}
   Json(double v) : value_(v) {}
   Json(const char* v) : value_(std::string(v)) {}
   Json(std::string v) : value_(std::move(v)) {}
@@ -43,8 +44,8 @@ class OCELLUS_API Json {
     return Json(std::move(l));
   }
 
-  /// Comments (// and /* */) are allowed. Throws DataError: "WHERE: line 3, column 7: ...". Nesting over 200
-  /// levels and a key that stands twice in one object are refused.
+  /// Comments (// and /* */) are allowed. Throws DataError: "WHERE: line 3, column 7: ...". Nesting
+  /// over 200 levels and a key that stands twice in one object are refused.
   static Json parse(std::string_view text, const std::string& where);
   /// One line, or indented. Numbers keep all their digits; NaN and infinities become null.
   std::string dump(int indent = -1) const;
@@ -59,7 +60,8 @@ class OCELLUS_API Json {
   bool is_list() const { return type() == Type::list; }
   bool is_object() const { return type() == Type::object; }
 
-  /// Throw DataError "expected a number, found a string" when the type is another. as_int refuses fractions and overflow.
+  /// Throw DataError "expected a number, found a string" when the type is another. as_int refuses
+  /// fractions and overflow.
   bool as_bool() const;
   int as_int() const;
   int64_t as_int64() const;
@@ -81,7 +83,8 @@ class OCELLUS_API Json {
   Json& operator[](std::string_view key);
   void push_back(Json v);  ///< a null value becomes a list
   bool erase(std::string_view key);
-  /// Value of a member, or a default where it is absent or null. Throw DataError naming the key on another type.
+  /// Value of a member, or a default where it is absent or null. Throw DataError naming the key on
+  /// another type.
   std::string get(std::string_view key, const std::string& otherwise) const;
   std::string get(std::string_view key, const char* otherwise) const;
   int get(std::string_view key, int otherwise) const;

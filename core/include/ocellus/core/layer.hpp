@@ -29,14 +29,16 @@ struct ParameterSpec {
 struct PlanRequest {
   std::vector<Shape> inputs;  ///< with batch
   bool training = false;      ///< training mode of the Execution (Dropout decides by this alone)
-  bool trainable = true;      ///< the layer's own flag (BatchNormalization trains only if both are set)
+  bool trainable = true;  ///< the layer's own flag (BatchNormalization trains only if both are set)
   bool parameter_gradients = false;
   bool input_gradients = false;
-  /// The inputs are already padded by Window::pad_*: do not pad again. Then, for Fill::excluded, `full` holds height and width of the
-  /// whole unpadded input and args.origins the place of each item in it.
+  /// The inputs are already padded by Window::pad_*: do not pad again. Then, for Fill::excluded,
+  /// `full` holds height and width of the whole unpadded input and args.origins the place of each
+  /// item in it.
   bool halo = false;
   int full_h = 0, full_w = 0;
-  /// Stages that core would like to run in the layer's store; a layer that takes them sets accepts_epilogue.
+  /// Stages that core would like to run in the layer's store; a layer that takes them sets
+  /// accepts_epilogue.
   opencl::Epilogue epilogue;
 };
 
@@ -47,13 +49,15 @@ struct LayerPlan {
   std::vector<ParameterSpec> parameters;  ///< trainable, in Keras' order
   std::vector<ParameterSpec> states;      ///< not trained, in Keras' order (moving statistics)
   bool saves_inputs = false, saves_outputs = false;  ///< backward() reads them
-  std::vector<Shape> saved;               ///< tensors of the layer's own that forward() writes for backward()
-  double multiply_adds = 0;               ///< of forward
-  bool in_place = false;                  ///< output 0 may lie where input 0 lay
-  bool strided_inputs = false, strided_outputs = false;  ///< pixel strides over the channels are understood
+  std::vector<Shape> saved;  ///< tensors of the layer's own that forward() writes for backward()
+  double multiply_adds = 0;  ///< of forward
+  bool in_place = false;     ///< output 0 may lie where input 0 lay
+  bool strided_inputs = false,
+       strided_outputs = false;  ///< pixel strides over the channels are understood
   bool accepts_epilogue = false;
-  bool concatenates = false;              ///< output 0 is the inputs side by side along the channels: core may let their producers write it
-  bool differentiable = true;             ///< backward() exists
+  bool concatenates = false;   ///< output 0 is the inputs side by side along the channels: core may
+                               ///< let their producers write it
+  bool differentiable = true;  ///< backward() exists
   Pointwise pointwise;
   Window window;
   Probability probability = Probability::none;
@@ -63,11 +67,12 @@ struct LayerPlan {
 struct RunContext {
   uint64_t seed = 0;
   uint32_t step = 0;
-  uint32_t node = 0;        ///< set by core
-  opencl::Buffer samples;   ///< int32 an item: global sample index; null: item i is sample i
+  uint32_t node = 0;       ///< set by core
+  opencl::Buffer samples;  ///< int32 an item: global sample index; null: item i is sample i
 };
 
-/// A parameter or state, with a counter that grows when its values change: packed copies are redone then.
+/// A parameter or state, with a counter that grows when its values change: packed copies are redone
+/// then.
 struct Parameter {
   Tensor tensor;
   uint64_t version = 0;
@@ -85,10 +90,10 @@ struct ForwardArgs {
 };
 
 struct BackwardArgs {
-  std::span<const Tensor> inputs, outputs;    ///< those that the plan saves; others are empty
+  std::span<const Tensor> inputs, outputs;  ///< those that the plan saves; others are empty
   std::span<const Tensor> output_gradients;
-  std::span<const Tensor> input_gradients;    ///< an empty tensor where none is wanted
-  bool accumulate_inputs = false;             ///< add to input_gradients
+  std::span<const Tensor> input_gradients;  ///< an empty tensor where none is wanted
+  bool accumulate_inputs = false;           ///< add to input_gradients
   std::span<const Parameter> parameters, states;
   std::span<const Tensor> parameter_gradients;  ///< empty when none are wanted
   bool accumulate_parameters = false;
@@ -97,25 +102,28 @@ struct BackwardArgs {
   RunContext run;
 };
 
-/// A planned layer on a device, one per node and Execution. Both calls only enqueue; they never wait and never allocate.
+/// A planned layer on a device, one per node and Execution. Both calls only enqueue; they never
+/// wait and never allocate.
 class OCELLUS_API LayerOp {
  public:
   virtual ~LayerOp();
   /// Scratch that one call needs; core shares one buffer among all nodes.
   virtual size_t workspace_bytes() const { return 0; }
   virtual void forward(opencl::Queue& queue, const ForwardArgs& args) = 0;
-  /// Default: throws Error "has no backward pass"; a plan with differentiable = false never gets here.
+  /// Default: throws Error "has no backward pass"; a plan with differentiable = false never gets
+  /// here.
   virtual void backward(opencl::Queue& queue, const BackwardArgs& args);
 };
 
-/// A layer type with its parameters: immutable, without a device, may stand at several nodes of a graph.
+/// A layer type with its parameters: immutable, without a device, may stand at several nodes of a
+/// graph.
 class OCELLUS_API Layer {
  public:
   using Interface = Layer;
   static constexpr Kind kind = Kind::layer;
   virtual ~Layer();
-  /// Pure. Throws ShapeError when the inputs do not fit. A layer that stands for an input of the network is planned without inputs
-  /// and gives its output shape with batch 1.
+  /// Pure. Throws ShapeError when the inputs do not fit. A layer that stands for an input of the
+  /// network is planned without inputs and gives its output shape with batch 1.
   virtual LayerPlan plan(const PlanRequest& request) const = 0;
   /// Compiles the plan. Never called for plans with a pointwise trait; default throws Error.
   virtual std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const;

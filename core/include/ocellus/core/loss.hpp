@@ -6,7 +6,8 @@
 
 namespace ocellus {
 
-/// What a loss or a metric will be asked for. Targets are classes (i32, (N)) or dense (f32, the prediction's shape).
+/// What a loss or a metric will be asked for. Targets are classes (i32, (N)) or dense (f32, the
+/// prediction's shape).
 struct LossRequest {
   Shape prediction;  ///< with batch
   Shape target;
@@ -16,9 +17,10 @@ struct LossRequest {
 
 struct LossArgs {
   Tensor prediction, target;
-  Tensor weights;       ///< f32 (N), or empty: all 1
-  Tensor per_sample;    ///< out, f32 (N): weight * loss
-  Tensor gradient;      ///< out, the prediction's shape: d(sum of per_sample) / d prediction * gradient_scale; empty: not wanted
+  Tensor weights;     ///< f32 (N), or empty: all 1
+  Tensor per_sample;  ///< out, f32 (N): weight * loss
+  Tensor gradient;    ///< out, the prediction's shape: d(sum of per_sample) / d prediction *
+                      ///< gradient_scale; empty: not wanted
   float gradient_scale = 1;
 };
 
@@ -36,17 +38,20 @@ class OCELLUS_API Loss {
   virtual ~Loss();
   /// Whether run() wants logits where the network ends in `final`: a fused, stable form.
   virtual bool wants_logits(Probability final) const;
-  virtual std::unique_ptr<LossOp> prepare(opencl::Device& device, const LossRequest& request) const = 0;
+  virtual std::unique_ptr<LossOp> prepare(opencl::Device& device,
+                                          const LossRequest& request) const = 0;
 };
 
-/// A number a sample that people read; its weighted mean is reported. LossArgs::gradient is never asked for.
+/// A number a sample that people read; its weighted mean is reported. LossArgs::gradient is never
+/// asked for.
 class OCELLUS_API Metric {
  public:
   using Interface = Metric;
   static constexpr Kind kind = Kind::metric;
   virtual ~Metric();
   virtual bool wants_logits(Probability final) const;
-  virtual std::unique_ptr<LossOp> prepare(opencl::Device& device, const LossRequest& request) const = 0;
+  virtual std::unique_ptr<LossOp> prepare(opencl::Device& device,
+                                          const LossRequest& request) const = 0;
 };
 
 }  // namespace ocellus

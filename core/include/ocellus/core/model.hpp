@@ -8,8 +8,9 @@
 
 namespace ocellus {
 
-/// How a person names a model: a file, a zoo name with options ("lenet5", "cifar_small(classes=10)"), a short-form JSON file, or
-/// typed on the line: "28x28x1: conv3(32) conv3(64) pool dense(10)".
+/// How a person names a model: a file, a zoo name with options ("lenet5",
+/// "cifar_small(classes=10)"), a short-form JSON file, or typed on the line: "28x28x1: conv3(32)
+/// conv3(64) pool dense(10)".
 struct ModelRequest {
   std::string address;
   Json architecture = Json::object();  ///< parameters for a zoo name, over those in the address
@@ -17,14 +18,19 @@ struct ModelRequest {
 };
 
 /// Opens any of them as a document. Throws UsageError with near names, DataError for bad files.
-OCELLUS_API ModelDocument open_model(const Registry& registry, const ModelRequest& request, Log& log);
+OCELLUS_API ModelDocument open_model(const Registry& registry, const ModelRequest& request,
+                                     Log& log);
 /// Writes in the native format (Keras HDF5), whole or not at all.
-OCELLUS_API void save_model(const Registry& registry, const ModelDocument& document, const std::string& file, Log& log);
+OCELLUS_API void save_model(const Registry& registry, const ModelDocument& document,
+                            const std::string& file, Log& log);
 
-/// The typed form. Words: conv3(32), conv5x3(16,s2,same), pool, pool3(s2), avgpool, gap, flatten, dense(10), dropout(0.5), bn, relu, softmax, and any
-/// registered layer by its own name with parameters: LeakyReLU(negative_slope=0.1). docs/formats.md has the grammar.
+/// The typed form. Words: conv3(32), conv5x3(16,s2,same), pool, pool3(s2), avgpool, gap, flatten,
+/// dense(10), dropout(0.5), bn, relu, softmax, and any registered layer by its own name with
+/// parameters: LeakyReLU(negative_slope=0.1). docs/formats.md has the grammar.
 OCELLUS_API GraphRecord parse_typed_model(const Registry& registry, const std::string& text);
-/// The short JSON form: {"input": [28, 28, 1], "layers": [["Conv2D", {"filters": 32, ...}], ...]}; a layer may be named and may name its inputs.
-OCELLUS_API GraphRecord parse_short_model(const Registry& registry, const Json& j, const std::string& where);
+/// The short JSON form: {"input": [28, 28, 1], "layers": [["Conv2D", {"filters": 32, ...}], ...]};
+/// a layer may be named and may name its inputs.
+OCELLUS_API GraphRecord parse_short_model(const Registry& registry, const Json& j,
+                                          const std::string& where);
 
 }  // namespace ocellus

@@ -20,7 +20,8 @@ class OCELLUS_API ModelFormat {
   /// Throws DataError: file, object, what to do.
   virtual ModelDocument read(const std::filesystem::path& file, const Registry& registry) const = 0;
   /// Whole or not at all: written beside the target, flushed, renamed. Warnings go to `log`.
-  virtual void write(const ModelDocument& document, const std::filesystem::path& file, const Registry& registry, Log& log) const = 0;
+  virtual void write(const ModelDocument& document, const std::filesystem::path& file,
+                     const Registry& registry, Log& log) const = 0;
 };
 
 /// A zoo family: makes the graph of a model from its parameters (`classes`, `input_shape`, ...).

@@ -20,19 +20,21 @@ struct NodeOutput {
   auto operator<=>(const NodeOutput&) const = default;
 };
 
-/// A layer of a network: parameters. Layers that core made from an `activation` parameter have record = -1.
+/// A layer of a network: parameters. Layers that core made from an `activation` parameter have
+/// record = -1.
 struct NetworkLayer {
   std::string name, type;
   int record = -1;  ///< index into graph().layers
   std::shared_ptr<const Layer> layer;
   bool trainable = true;
-  LayerPlan plan;   ///< for its first call, batch 1, inference
+  LayerPlan plan;             ///< for its first call, batch 1, inference
   std::vector<int> segments;  ///< of its parameters, in the arena layout
   std::vector<int> states;    ///< indices into states
 };
 
-/// One call of a layer. Its output tensor is named like the layer ("conv1"; the second call "conv1:1"; further outputs "name#1").
-/// Where a layer had an activation, "conv1" is the activated output and "conv1/linear" what goes into it.
+/// One call of a layer. Its output tensor is named like the layer ("conv1"; the second call
+/// "conv1:1"; further outputs "name#1"). Where a layer had an activation, "conv1" is the activated
+/// output and "conv1/linear" what goes into it.
 struct NetworkNode {
   std::string name;
   int layer = -1;  ///< -1: an input of the network
@@ -40,10 +42,12 @@ struct NetworkNode {
   std::vector<Shape> outputs;  ///< with batch 1
 };
 
-/// A graph with its parameters and states. Built on the host; place() gives it a device. Nodes are in topological order.
+/// A graph with its parameters and states. Built on the host; place() gives it a device. Nodes are
+/// in topological order.
 class OCELLUS_API Network {
  public:
-  /// Checks everything: unknown layers (PluginError), misspelt parameters (UsageError), shapes (ShapeError), each naming the layer.
+  /// Checks everything: unknown layers (PluginError), misspelt parameters (UsageError), shapes
+  /// (ShapeError), each naming the layer.
   Network(const Registry& registry, const GraphRecord& graph);
   /// Graph and weights; throws DataError when they do not fit, naming layer and both shapes.
   Network(const Registry& registry, const ModelDocument& document);
@@ -79,7 +83,8 @@ class OCELLUS_API Network {
   void touch();
   void touch_states();
 
-  /// Freezes or frees a layer by name; takes effect in Executions made later. Throws UsageError for an unknown name.
+  /// Freezes or frees a layer by name; takes effect in Executions made later. Throws UsageError for
+  /// an unknown name.
   void set_trainable(std::string_view layer, bool trainable);
   /// Host copies of all weights, in Keras' order, and back.
   std::vector<WeightsRecord> read_weights() const;

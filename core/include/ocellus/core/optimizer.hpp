@@ -32,7 +32,8 @@ class OCELLUS_API Optimizer {
   virtual double learning_rate() const = 0;
   /// Names of the per-parameter tensors it keeps, as Keras names them ("momentum", "velocity").
   virtual std::vector<std::string> slots() const = 0;
-  virtual std::unique_ptr<OptimizerOp> prepare(opencl::Device& device, const ArenaLayout& layout) const = 0;
+  virtual std::unique_ptr<OptimizerOp> prepare(opencl::Device& device,
+                                               const ArenaLayout& layout) const = 0;
 };
 
 /// A factor on the learning rate over time. Pure: resuming needs no state.

@@ -7,13 +7,17 @@
 
 namespace ocellus {
 
-/// How long work tells how far it is and learns that it should stop. Tools own the terminal and the signals.
+/// How long work tells how far it is and learns that it should stop. Tools own the terminal and the
+/// signals.
 class OCELLUS_API Progress {
  public:
   virtual ~Progress();
-  /// Called often; cheap. `detail` is what stands behind the bar ("loss 0.31 acc 0.89 12,300 images/s").
-  virtual void update(const std::string& label, int64_t done, int64_t total, const std::string& detail = {}) = 0;
-  /// The user pressed Ctrl-C or the time budget is spent: save what is valid and throw Interrupted, or return early.
+  /// Called often; cheap. `detail` is what stands behind the bar ("loss 0.31 acc 0.89 12,300
+  /// images/s").
+  virtual void update(const std::string& label, int64_t done, int64_t total,
+                      const std::string& detail = {}) = 0;
+  /// The user pressed Ctrl-C or the time budget is spent: save what is valid and throw Interrupted,
+  /// or return early.
   virtual bool stop_requested() const = 0;
 };
 

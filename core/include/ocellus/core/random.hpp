@@ -7,8 +7,9 @@
 
 namespace ocellus {
 
-/// Random numbers on the host: Philox4x32-10 (Salmon et al., SC11) with key = seed and one counter a stream. The same (seed, stream)
-/// gives the same numbers on every machine; the distributions are our own, since those of the standard library differ between libraries.
+/// Random numbers on the host: Philox4x32-10 (Salmon et al., SC11) with key = seed and one counter
+/// a stream. The same (seed, stream) gives the same numbers on every machine; the distributions are
+/// our own, since those of the standard library differ between libraries.
 class OCELLUS_API Random {
  public:
   explicit Random(uint64_t seed, uint64_t stream = 0);

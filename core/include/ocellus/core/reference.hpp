@@ -15,8 +15,8 @@ struct ReferenceTensor {
   std::vector<double> values;
 };
 
-/// What a reference is asked to compute: a layer's forward pass, as naively as can be. Gradients are checked by central
-/// differences of it.
+/// What a reference is asked to compute: a layer's forward pass, as naively as can be. Gradients
+/// are checked by central differences of it.
 struct ReferenceCall {
   const Json& parameters;  ///< checked parameters of the layer
   std::span<const ReferenceTensor> inputs;

@@ -9,8 +9,8 @@
 
 namespace ocellus {
 
-/// Renders results: one self-contained HTML file that works from file:// (pictures and charts inlined), and results.h5
-/// (layout: docs/formats.md). Both are written whole or not at all.
+/// Renders results: one self-contained HTML file that works from file:// (pictures and charts
+/// inlined), and results.h5 (layout: docs/formats.md). Both are written whole or not at all.
 class OCELLUS_API Report {
  public:
   explicit Report(std::string title);

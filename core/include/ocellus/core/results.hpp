@@ -18,14 +18,14 @@ struct Note {
 
 /// How much each pixel of an image matters.
 struct Attribution {
-  std::string title;      ///< "test 17 (Sneaker)"
-  Array input;            ///< u8 or f32 in 0..1, (H, W, C)
-  Array map;              ///< f32 (H, W) or (H, W, C)
-  std::string method;     ///< "occlusion"
-  std::string target;     ///< "Sneaker (label)"
-  std::string units;      ///< "probability drop"
-  double score = 0;       ///< the target's score on the clean image
-  bool is_signed = true;  ///< red-white-blue, else one ramp
+  std::string title;                                ///< "test 17 (Sneaker)"
+  Array input;                                      ///< u8 or f32 in 0..1, (H, W, C)
+  Array map;                                        ///< f32 (H, W) or (H, W, C)
+  std::string method;                               ///< "occlusion"
+  std::string target;                               ///< "Sneaker (label)"
+  std::string units;                                ///< "probability drop"
+  double score = 0;                                 ///< the target's score on the clean image
+  bool is_signed = true;                            ///< red-white-blue, else one ramp
   std::vector<std::pair<std::string, double>> top;  ///< best classes and probabilities
 };
 
@@ -61,20 +61,20 @@ struct Matrix {
 /// Points in the plane: t-SNE.
 struct Scatter {
   std::string title;
-  Array points;                      ///< f32 (N, 2)
-  std::vector<int> labels;           ///< a point, or empty
-  std::vector<int> predictions;      ///< a point, or empty
+  Array points;                  ///< f32 (N, 2)
+  std::vector<int> labels;       ///< a point, or empty
+  std::vector<int> predictions;  ///< a point, or empty
   std::vector<std::string> classes;
-  std::vector<std::string> names;    ///< a point, or empty
-  std::vector<Array> thumbnails;     ///< u8 (H, W, C) a point, or empty
+  std::vector<std::string> names;  ///< a point, or empty
+  std::vector<Array> thumbnails;   ///< u8 (H, W, C) a point, or empty
 };
 
 using Result = std::variant<Note, Attribution, ImageGrid, Table, Curves, Matrix, Scatter>;
 
 /// What an analyzer returns: typed, with units, never HTML.
 struct Results {
-  std::string name;     ///< analyzer
-  std::string title;    ///< heading of its section
+  std::string name;   ///< analyzer
+  std::string title;  ///< heading of its section
   std::vector<Result> items;
   void add(Result r) { items.push_back(std::move(r)); }
 };

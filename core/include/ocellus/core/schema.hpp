@@ -16,20 +16,41 @@ struct Size {
   int h = 1, w = 1;
   bool operator==(const Size&) const = default;
 };
-/// Low and high: "0.9..1.1" or [0.9, 1.1]; a single x stands for [-x, x], as the factors of Keras' random layers.
+/// Low and high: "0.9..1.1" or [0.9, 1.1]; a single x stands for [-x, x], as the factors of Keras'
+/// random layers.
 struct Interval {
   double low = 0, high = 0;
   bool operator==(const Interval&) const = default;
 };
 // Strings with a meaning: help, completion and checks differ.
-struct LayerName { std::string value; };
-struct ClassName { std::string value; };
-struct Path { std::string value; };
-struct Seed { int64_t value = 0; };
+struct LayerName {
+  std::string value;
+};
+struct ClassName {
+  std::string value;
+};
+struct Path {
+  std::string value;
+};
+struct Seed {
+  int64_t value = 0;
+};
 
 /// One parameter of a pluggable type, as it describes itself.
 struct OCELLUS_API ParameterInfo {
-  enum class Type { boolean, integer, number, string, size, interval, layer, class_name, path, seed, json };
+  enum class Type {
+    boolean,
+    integer,
+    number,
+    string,
+    size,
+    interval,
+    layer,
+    class_name,
+    path,
+    seed,
+    json
+  };
   std::string name;
   Type type = Type::string;
   bool list = false;      ///< a list of `type`
@@ -40,11 +61,24 @@ struct OCELLUS_API ParameterInfo {
   std::vector<std::string> choices;
   std::string help;  ///< one line
 
-  ParameterInfo& required() { is_required = true; return *this; }
-  ParameterInfo& min(double v) { minimum = v; return *this; }
-  ParameterInfo& max(double v) { maximum = v; return *this; }
-  ParameterInfo& one_of(std::vector<std::string> words) { choices = std::move(words); return *this; }
-  /// "integer, at least 1", "size HxW", "one of valid, same", "list of number", "string or null", ...
+  ParameterInfo& required() {
+    is_required = true;
+    return *this;
+  }
+  ParameterInfo& min(double v) {
+    minimum = v;
+    return *this;
+  }
+  ParameterInfo& max(double v) {
+    maximum = v;
+    return *this;
+  }
+  ParameterInfo& one_of(std::vector<std::string> words) {
+    choices = std::move(words);
+    return *this;
+  }
+  /// "integer, at least 1", "size HxW", "one of valid, same", "list of number", "string or null",
+  /// ...
   std::string type_text() const;
 };
 
@@ -54,19 +88,25 @@ class OCELLUS_API Schema {
   std::vector<ParameterInfo> parameters;
 
   const ParameterInfo* find(std::string_view name) const;
-  /// Strict check of what a person wrote: every key known, types and ranges right; fills in defaults. Throws UsageError
-  /// "WHERE: unknown parameter 'fliters'; did you mean 'filters'?".
+  /// Strict check of what a person wrote: every key known, types and ranges right; fills in
+  /// defaults. Throws UsageError "WHERE: unknown parameter 'fliters'; did you mean 'filters'?".
   Json check(const Json& given, const std::string& where) const;
-  /// Checks one value and gives its normal form (a size is [h, w], an interval [low, high]). Throws UsageError.
-  Json check_value(const ParameterInfo& parameter, const Json& value, const std::string& where) const;
-  /// The value of a flag's text ("3x5", "true", "relu", "0.9..1.1", "a,b,c" for lists). Throws UsageError.
-  Json from_text(const ParameterInfo& parameter, const std::string& text, const std::string& where) const;
+  /// Checks one value and gives its normal form (a size is [h, w], an interval [low, high]). Throws
+  /// UsageError.
+  Json check_value(const ParameterInfo& parameter, const Json& value,
+                   const std::string& where) const;
+  /// The value of a flag's text ("3x5", "true", "relu", "0.9..1.1", "a,b,c" for lists). Throws
+  /// UsageError.
+  Json from_text(const ParameterInfo& parameter, const std::string& text,
+                 const std::string& where) const;
 };
 
 namespace schema {
 // How a C++ type stands in JSON; overloads define what Parameters<P>::add accepts.
-#define OCELLUS_SCHEMA_TYPES(X) \
-  X(bool) X(int) X(int64_t) X(double) X(std::string) X(Size) X(Interval) X(LayerName) X(ClassName) X(Path) X(Seed) X(Json)
+#define OCELLUS_SCHEMA_TYPES(X)                                                                    \
+  X(bool)                                                                                          \
+  X(int) X(int64_t) X(double) X(std::string) X(Size) X(Interval) X(LayerName) X(ClassName) X(Path) \
+      X(Seed) X(Json)
 #define OCELLUS_SCHEMA_DECLARE(T)              \
   OCELLUS_API Json to_json(const T&);          \
   OCELLUS_API void from_json(const Json&, T&); \
@@ -119,7 +159,7 @@ template <class P>
 class Parameters {
  public:
   template <class T>
-  ParameterInfo& add(std::string name, T P::* member, std::string help) {
+  ParameterInfo& add(std::string name, T P::*member, std::string help) {
     ParameterInfo info;
     info.name = std::move(name);
     info.help = std::move(help);

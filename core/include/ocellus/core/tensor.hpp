@@ -5,12 +5,12 @@
 
 namespace ocellus {
 
-/// A view of device memory: buffer, element offset, pixel stride, element type, shape. It owns nothing but a reference to
-/// the buffer. A pixel stride over the number of channels makes it a slice of channels: this is how concatenation is
-/// written in place.
+/// A view of device memory: buffer, element offset, pixel stride, element type, shape. It owns
+/// nothing but a reference to the buffer. A pixel stride over the number of channels makes it a
+/// slice of channels: this is how concatenation is written in place.
 struct OCELLUS_API Tensor {
   opencl::Buffer buffer;
-  uint32_t offset = 0;     ///< elements
+  uint32_t offset = 0;        ///< elements
   uint32_t pixel_stride = 0;  ///< elements between two pixels, at least shape.channels()
   DType type = DType::f32;
   Shape shape;
@@ -19,7 +19,8 @@ struct OCELLUS_API Tensor {
   bool contiguous() const { return static_cast<int>(pixel_stride) == shape.channels(); }
   /// What the primitives take: rows = shape.pixels(), columns = shape.channels().
   opencl::Operand operand() const { return {buffer, offset, pixel_stride}; }
-  /// Operand of a contiguous tensor seen as a matrix of other columns: rows x columns with row distance = columns.
+  /// Operand of a contiguous tensor seen as a matrix of other columns: rows x columns with row
+  /// distance = columns.
   opencl::Operand matrix(int columns) const;
   /// Channels [first, first + count).
   Tensor channels(int first, int count) const;
@@ -29,7 +30,8 @@ struct OCELLUS_API Tensor {
   Tensor reshaped(Shape shape) const;
 
   /// A new contiguous tensor.
-  static Tensor make(opencl::Device& device, const Shape& shape, const std::string& what, DType type = DType::f32);
+  static Tensor make(opencl::Device& device, const Shape& shape, const std::string& what,
+                     DType type = DType::f32);
 };
 
 /// Host to device and back; shapes and types must agree, strided tensors are packed and unpacked.

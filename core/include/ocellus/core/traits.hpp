@@ -7,27 +7,33 @@
 
 namespace ocellus {
 
-/// A layer that maps each element by itself. Core runs such layers with generated kernels (no LayerOp is asked for) and fuses
-/// them into the layer before. Expressions are OpenCL C valid for float and floatN (see opencl::Stage).
+/// A layer that maps each element by itself. Core runs such layers with generated kernels (no
+/// LayerOp is asked for) and fuses them into the layer before. Expressions are OpenCL C valid for
+/// float and floatN (see opencl::Stage).
 struct Pointwise {
   enum class Kind {
     none,
-    identity,    ///< y = x, element by element; the output may have another shape (Flatten, Reshape): core makes it a view
-    affine,      ///< y = x * scale[c] + shift[c], both computed from parameters and states
-    expression,  ///< y = f(x), or f(x0, x1) for a merge of two inputs; more inputs are folded from the left
+    identity,  ///< y = x, element by element; the output may have another shape (Flatten, Reshape):
+               ///< core makes it a view
+    affine,    ///< y = x * scale[c] + shift[c], both computed from parameters and states
+    expression,  ///< y = f(x), or f(x0, x1) for a merge of two inputs; more inputs are folded from
+                 ///< the left
   };
   Kind kind = Kind::none;
   /// expression: over x (or x0, x1), e.g. "fmax(x, 0.0f)".
   std::string expression;
-  /// dy/dx (or dy/dx0, dy/dx1) over x (x0, x1) and y, e.g. {"y > 0.0f ? (T)(1.0f) : (T)(0.0f)"}. What they mention must be declared
-  /// with LayerPlan::saves_inputs / saves_outputs. Empty: not differentiable.
+  /// dy/dx (or dy/dx0, dy/dx1) over x (x0, x1) and y, e.g. {"y > 0.0f ? (T)(1.0f) : (T)(0.0f)"}.
+  /// What they mention must be declared with LayerPlan::saves_inputs / saves_outputs. Empty: not
+  /// differentiable.
   std::vector<std::string> derivatives;
-  /// affine: per-channel expressions over p0, p1, ... = parameters, then states, in plan order, e.g.
-  /// scale "p0 * rsqrt(p3 + 0.001f)", shift "p1 - p2 * p0 * rsqrt(p3 + 0.001f)".
+  /// affine: per-channel expressions over p0, p1, ... = parameters, then states, in plan order,
+  /// e.g. scale "p0 * rsqrt(p3 + 0.001f)", shift "p1 - p2 * p0 * rsqrt(p3 + 0.001f)".
   std::string scale, shift;
 
   static Pointwise identity() { return {Kind::identity, {}, {}, {}, {}}; }
-  static Pointwise map(std::string f, std::string df) { return {Kind::expression, std::move(f), {std::move(df)}, {}, {}}; }
+  static Pointwise map(std::string f, std::string df) {
+    return {Kind::expression, std::move(f), {std::move(df)}, {}, {}};
+  }
   static Pointwise merge(std::string f, std::string d0, std::string d1) {
     return {Kind::expression, std::move(f), {std::move(d0), std::move(d1)}, {}, {}};
   }
@@ -49,8 +55,9 @@ inline WindowAxis window_axis(const opencl::Axis& a) {
   return {a.kernel, a.stride, a.dilation, a.pad_before, a.pad_after(), 1};
 }
 
-/// What part of its input one output pixel of a layer depends on. Receptive fields, the crop behind a unit and incremental
-/// evaluation follow from it. Contract: forward(x) == forward_halo(pad(x, fill)).
+/// What part of its input one output pixel of a layer depends on. Receptive fields, the crop behind
+/// a unit and incremental evaluation follow from it. Contract: forward(x) == forward_halo(pad(x,
+/// fill)).
 struct Window {
   enum class Kind {
     global,     ///< everything (Dense, Flatten, global pooling); also what silence means
@@ -61,7 +68,8 @@ struct Window {
   enum class Fill {
     zero,
     negative_infinity,  ///< max pooling
-    excluded,           ///< average pooling: padding is not counted; halo forward also gets origins and the full extent
+    excluded,  ///< average pooling: padding is not counted; halo forward also gets origins and the
+               ///< full extent
   };
   Kind kind = Kind::global;
   WindowAxis h, w;
@@ -74,7 +82,8 @@ struct Window {
   }
 };
 
-/// A final node that turns logits into probabilities. "Logits" are the input of such a node, found by this trait.
+/// A final node that turns logits into probabilities. "Logits" are the input of such a node, found
+/// by this trait.
 enum class Probability { none, softmax, sigmoid };
 
 }  // namespace ocellus

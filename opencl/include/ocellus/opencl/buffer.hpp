@@ -29,8 +29,9 @@ class OCELLUS_API Buffer {
 };
 
 /// A matrix of pixels x channels somewhere in a buffer: what the primitives take and give.
-/// `offset` and `stride` count elements; `stride` is the distance between two pixels (or matrix rows), at least the
-/// number of channels. Offsets travel as kernel arguments: sub-buffers would want 128-byte alignment.
+/// `offset` and `stride` count elements; `stride` is the distance between two pixels (or matrix
+/// rows), at least the number of channels. Offsets travel as kernel arguments: sub-buffers would
+/// want 128-byte alignment.
 struct Operand {
   Buffer buffer;
   uint32_t offset = 0;

@@ -11,8 +11,9 @@
 
 namespace ocellus::opencl {
 
-/// Cross-correlation as Keras' Conv2D. x (batch, h.in, w.in, in_channels), y (batch, h.out, w.out, out_channels), both
-/// channels last with a pixel stride; kernel (h.kernel, w.kernel, in_channels / groups, out_channels), contiguous.
+/// Cross-correlation as Keras' Conv2D. x (batch, h.in, w.in, in_channels), y (batch, h.out, w.out,
+/// out_channels), both channels last with a pixel stride; kernel (h.kernel, w.kernel, in_channels /
+/// groups, out_channels), contiguous.
 struct ConvolutionProblem {
   int batch = 1;
   Axis h, w;
@@ -20,27 +21,33 @@ struct ConvolutionProblem {
   bool accumulate = false;  ///< backward passes: add to the gradient instead of overwriting it
   Epilogue epilogue;        ///< forward only
   double multiply_adds() const {
-    return 1.0 * batch * h.out * w.out * out_channels * h.kernel * w.kernel * (in_channels / groups);
+    return 1.0 * batch * h.out * w.out * out_channels * h.kernel * w.kernel *
+           (in_channels / groups);
   }
 };
 
-/// y = conv(x, kernel), epilogue in the store. `algorithm` forces one by name ("winograd", "direct", "gemm", "naive", ...);
-/// empty: the rule for problem and device. algorithms() lists those that can do this problem here, the default first.
+/// y = conv(x, kernel), epilogue in the store. `algorithm` forces one by name ("winograd",
+/// "direct", "gemm", "naive", ...); empty: the rule for problem and device. algorithms() lists
+/// those that can do this problem here, the default first.
 class OCELLUS_API ConvolutionForward {
  public:
-  ConvolutionForward(Device& device, const ConvolutionProblem& problem, const std::string& algorithm = {});
+  ConvolutionForward(Device& device, const ConvolutionProblem& problem,
+                     const std::string& algorithm = {});
   ~ConvolutionForward();
   ConvolutionForward(ConvolutionForward&&) noexcept;
-  static std::vector<std::string> algorithms(const Device& device, const ConvolutionProblem& problem);
+  static std::vector<std::string> algorithms(const Device& device,
+                                             const ConvolutionProblem& problem);
 
   std::string algorithm() const;
   size_t workspace_bytes() const;
-  /// Bytes of the kernel's packed copy, made anew whenever the weights change; 0: run() reads the weights as they are.
+  /// Bytes of the kernel's packed copy, made anew whenever the weights change; 0: run() reads the
+  /// weights as they are.
   size_t packed_bytes() const;
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const;
   /// `kernel` is used when packed_bytes() == 0, `packed` otherwise.
-  void run(Queue& queue, const Operand& x, const Operand& kernel, const Buffer& packed, const Operand& y,
-           std::span<const Operand> epilogue = {}, const Buffer& workspace = {}) const;
+  void run(Queue& queue, const Operand& x, const Operand& kernel, const Buffer& packed,
+           const Operand& y, std::span<const Operand> epilogue = {},
+           const Buffer& workspace = {}) const;
 
  private:
   struct State;
@@ -50,34 +57,40 @@ class OCELLUS_API ConvolutionForward {
 /// dx = gradient of conv by x, given dy.
 class OCELLUS_API ConvolutionBackwardData {
  public:
-  ConvolutionBackwardData(Device& device, const ConvolutionProblem& problem, const std::string& algorithm = {});
+  ConvolutionBackwardData(Device& device, const ConvolutionProblem& problem,
+                          const std::string& algorithm = {});
   ~ConvolutionBackwardData();
   ConvolutionBackwardData(ConvolutionBackwardData&&) noexcept;
-  static std::vector<std::string> algorithms(const Device& device, const ConvolutionProblem& problem);
+  static std::vector<std::string> algorithms(const Device& device,
+                                             const ConvolutionProblem& problem);
 
   std::string algorithm() const;
   size_t workspace_bytes() const;
   size_t packed_bytes() const;
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const;
-  void run(Queue& queue, const Operand& dy, const Operand& kernel, const Buffer& packed, const Operand& dx,
-           const Buffer& workspace = {}) const;
+  void run(Queue& queue, const Operand& dy, const Operand& kernel, const Buffer& packed,
+           const Operand& dx, const Buffer& workspace = {}) const;
 
  private:
   struct State;
   std::unique_ptr<State> state_;
 };
 
-/// dkernel = gradient of conv by the kernel, given x and dy. Two-stage reduction over pixels: a fixed order of sums.
+/// dkernel = gradient of conv by the kernel, given x and dy. Two-stage reduction over pixels: a
+/// fixed order of sums.
 class OCELLUS_API ConvolutionBackwardWeights {
  public:
-  ConvolutionBackwardWeights(Device& device, const ConvolutionProblem& problem, const std::string& algorithm = {});
+  ConvolutionBackwardWeights(Device& device, const ConvolutionProblem& problem,
+                             const std::string& algorithm = {});
   ~ConvolutionBackwardWeights();
   ConvolutionBackwardWeights(ConvolutionBackwardWeights&&) noexcept;
-  static std::vector<std::string> algorithms(const Device& device, const ConvolutionProblem& problem);
+  static std::vector<std::string> algorithms(const Device& device,
+                                             const ConvolutionProblem& problem);
 
   std::string algorithm() const;
   size_t workspace_bytes() const;
-  void run(Queue& queue, const Operand& x, const Operand& dy, const Operand& dkernel, const Buffer& workspace = {}) const;
+  void run(Queue& queue, const Operand& x, const Operand& dy, const Operand& dkernel,
+           const Buffer& workspace = {}) const;
 
  private:
   struct State;

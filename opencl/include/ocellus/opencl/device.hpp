@@ -27,7 +27,8 @@ enum class KernelFamily { vector, tiled };
 
 OCELLUS_API const char* to_string(KernelFamily family);
 
-/// What a device reports, after `OCELLUS_DEVICE_LIMITS` ("local=16K,group=64,alloc=25%") has clamped it.
+/// What a device reports, after `OCELLUS_DEVICE_LIMITS` ("local=16K,group=64,alloc=25%") has
+/// clamped it.
 struct OCELLUS_API DeviceInfo {
   int index = 0;  ///< position in list_devices(), what `--device 0` means
   std::string name, vendor, platform, driver, version;
@@ -50,17 +51,21 @@ struct OCELLUS_API DeviceInfo {
 OCELLUS_API std::vector<DeviceInfo> list_devices();
 
 struct DeviceOptions {
-  /// Index, type ("cpu", "gpu", "accelerator") or part of a name; empty: `OCELLUS_DEVICE`, then the default rule.
+  /// Index, type ("cpu", "gpu", "accelerator") or part of a name; empty: `OCELLUS_DEVICE`, then the
+  /// default rule.
   std::string selector;
-  /// Bytes that all buffers together may take; 0: `OCELLUS_DEVICE_MEMORY` (e.g. "2G"), then 90 % of the device's memory.
+  /// Bytes that all buffers together may take; 0: `OCELLUS_DEVICE_MEMORY` (e.g. "2G"), then 90 % of
+  /// the device's memory.
   uint64_t memory_ceiling = 0;
   bool profile = false;  ///< record an event for every launch
-  /// Test both families on any device; empty: `OCELLUS_KERNEL_FAMILY`, then the rule of DeviceInfo::family.
+  /// Test both families on any device; empty: `OCELLUS_KERNEL_FAMILY`, then the rule of
+  /// DeviceInfo::family.
   std::string family;
 };
 
-/// A device that one can compute on: context, a compute queue, a transfer queue, pooled buffers, compiled programs.
-/// Thread safety: allocation and compilation may be called from several threads; a Queue belongs to one thread at a time.
+/// A device that one can compute on: context, a compute queue, a transfer queue, pooled buffers,
+/// compiled programs. Thread safety: allocation and compilation may be called from several threads;
+/// a Queue belongs to one thread at a time.
 class OCELLUS_API Device {
  public:
   /// Throws DeviceError: "no OpenCL device matches 'x' (there are: ...)", exit code 4.
@@ -77,8 +82,8 @@ class OCELLUS_API Device {
   Queue& compute();
   Queue& transfer();
 
-  /// A buffer of at least `bytes` bytes from the pool; contents are undefined. `what` names it in the error.
-  /// Throws OutOfDeviceMemory.
+  /// A buffer of at least `bytes` bytes from the pool; contents are undefined. `what` names it in
+  /// the error. Throws OutOfDeviceMemory.
   Buffer allocate(size_t bytes, const std::string& what);
   /// Bytes now held by live buffers, the highest that has been, and the ceiling.
   uint64_t memory_in_use() const;
@@ -87,9 +92,10 @@ class OCELLUS_API Device {
   /// Gives pooled, unused buffers back to the driver.
   void trim();
 
-  /// Kernel `name` of `source` built with `options` ("-DKH=3 -DKW=3"). Compiled on first use, then shared.
-  /// Throws DeviceError with plugin, file, line and source line of the first build error.
-  Kernel kernel(const KernelSource& source, const std::string& name, const std::string& options = {});
+  /// Kernel `name` of `source` built with `options` ("-DKH=3 -DKW=3"). Compiled on first use, then
+  /// shared. Throws DeviceError with plugin, file, line and source line of the first build error.
+  Kernel kernel(const KernelSource& source, const std::string& name,
+                const std::string& options = {});
 
   Profiler& profiler();
 

@@ -8,13 +8,22 @@
 namespace ocellus {
 
 /// What a program returns to the shell. Every Error owns one.
-enum class ExitCode { good = 0, failed = 1, usage = 2, plugin = 3, device = 4, data = 5, interrupted = 130 };
+enum class ExitCode {
+  good = 0,
+  failed = 1,
+  usage = 2,
+  plugin = 3,
+  device = 4,
+  data = 5,
+  interrupted = 130
+};
 
-/// Base of every exception that Ocellus throws on purpose. `what()` is one line: what went wrong, where,
-/// and what to do about it. `detail()` is the rest (a build log, say), shown by `-v`.
+/// Base of every exception that Ocellus throws on purpose. `what()` is one line: what went wrong,
+/// where, and what to do about it. `detail()` is the rest (a build log, say), shown by `-v`.
 class OCELLUS_API Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& message, ExitCode code = ExitCode::failed, std::string detail = {});
+  explicit Error(const std::string& message, ExitCode code = ExitCode::failed,
+                 std::string detail = {});
   ~Error() override;
   ExitCode exit_code() const noexcept { return code_; }
   const std::string& detail() const noexcept { return detail_; }

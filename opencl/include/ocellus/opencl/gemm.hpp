@@ -12,8 +12,8 @@
 
 namespace ocellus::opencl {
 
-/// C (m, n) = [C +] op(A) (m, k) * op(B) (k, n), row-major; Operand::stride is the distance between stored rows.
-/// The epilogue sees channel = column, pixel = row, and is applied after `accumulate`.
+/// C (m, n) = [C +] op(A) (m, k) * op(B) (k, n), row-major; Operand::stride is the distance between
+/// stored rows. The epilogue sees channel = column, pixel = row, and is applied after `accumulate`.
 struct GemmProblem {
   int m = 0, n = 0, k = 0;
   bool transpose_a = false;  ///< A is stored (k, m)
@@ -22,10 +22,12 @@ struct GemmProblem {
   Epilogue epilogue;
 };
 
-/// A plan for one GemmProblem on one device. Results have a fixed order of summation: the same bits every time.
+/// A plan for one GemmProblem on one device. Results have a fixed order of summation: the same bits
+/// every time.
 class OCELLUS_API Gemm {
  public:
-  /// `algorithm`: empty for the rule of the device's family; "vector", "tiled", "clblast" or "naive" to force one.
+  /// `algorithm`: empty for the rule of the device's family; "vector", "tiled", "clblast" or
+  /// "naive" to force one.
   Gemm(Device& device, const GemmProblem& problem, const std::string& algorithm = {});
   ~Gemm();
   Gemm(Gemm&&) noexcept;
@@ -39,8 +41,8 @@ class OCELLUS_API Gemm {
   size_t packed_bytes() const;
   void pack(Queue& queue, const Operand& b, const Buffer& packed) const;
 
-  void run(Queue& queue, const Operand& a, const Operand& b, const Operand& c, std::span<const Operand> epilogue = {},
-           const Buffer& workspace = {}) const;
+  void run(Queue& queue, const Operand& a, const Operand& b, const Operand& c,
+           std::span<const Operand> epilogue = {}, const Buffer& workspace = {}) const;
   /// As run() with B from pack(). Needs packed_bytes() != 0.
   void run_packed(Queue& queue, const Operand& a, const Buffer& packed_b, const Operand& c,
                   std::span<const Operand> epilogue = {}, const Buffer& workspace = {}) const;

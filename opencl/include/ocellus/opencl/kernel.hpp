@@ -14,14 +14,17 @@ namespace ocellus::opencl {
 
 class Queue;
 
-/// The text of one .cl file, embedded at build time (see ocellus_embed_kernels in cmake/) or generated at run time.
-/// `#include "ocellus/x.cl"` finds the shared kernels. `OCELLUS_KERNEL_PATH=DIR` overrides embedded files by name.
+/// The text of one .cl file, embedded at build time (see ocellus_embed_kernels in cmake/) or
+/// generated at run time.
+/// `#include "ocellus/x.cl"` finds the shared kernels. `OCELLUS_KERNEL_PATH=DIR` overrides embedded
+/// files by name.
 struct KernelSource {
-  std::string file;   ///< "gemm_vector.cl", as errors show it
+  std::string file;  ///< "gemm_vector.cl", as errors show it
   std::string text;
   std::string owner;  ///< plugin or library it belongs to, as errors and the profiler show it
 
-  /// The same source with generated text in front; line numbers in errors still count from the file's first line.
+  /// The same source with generated text in front; line numbers in errors still count from the
+  /// file's first line.
   OCELLUS_API KernelSource with_preamble(const std::string& preamble) const;
 };
 
@@ -47,12 +50,15 @@ class OCELLUS_API Arguments {
   std::vector<Item> items_;
 };
 
-/// Work-items per dimension, and the work-group, which is always fixed: PoCL compiles a kernel anew for each.
+/// Work-items per dimension, and the work-group, which is always fixed: PoCL compiles a kernel anew
+/// for each.
 struct Range {
   std::array<size_t, 3> global{1, 1, 1};
   std::array<size_t, 3> local{1, 1, 1};
 
-  static Range of(size_t x, size_t local_x) { return {{round_up(x, local_x), 1, 1}, {local_x, 1, 1}}; }
+  static Range of(size_t x, size_t local_x) {
+    return {{round_up(x, local_x), 1, 1}, {local_x, 1, 1}};
+  }
   static Range of(size_t x, size_t y, size_t local_x, size_t local_y) {
     return {{round_up(x, local_x), round_up(y, local_y), 1}, {local_x, local_y, 1}};
   }
@@ -64,8 +70,8 @@ struct Range {
 
 /// A compiled kernel. Calling it enqueues one launch; it never waits:
 ///     kernel(queue, Range::of(n, 64), x, y, n, 0.5f);
-/// Arguments: Buffer, int32_t, uint32_t, int64_t, uint64_t, float. Their number and sizes are checked against the kernel.
-/// A range with a zero extent launches nothing.
+/// Arguments: Buffer, int32_t, uint32_t, int64_t, uint64_t, float. Their number and sizes are
+/// checked against the kernel. A range with a zero extent launches nothing.
 class OCELLUS_API Kernel {
  public:
   Kernel() = default;

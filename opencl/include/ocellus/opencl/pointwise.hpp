@@ -9,16 +9,17 @@
 
 namespace ocellus::opencl {
 
-/// A generated kernel over a matrix of rows x columns. Inputs are named in the expressions x0, x1, ... (x is x0); each is either
-/// a matrix of that shape, a vector of columns (the same for each row), a vector of rows, or a float scalar operand in a buffer.
-/// Vectors are contiguous, their Operand::stride is not read.
-/// Expressions are OpenCL C for `float` and `floatN` alike (type name `T`); see Stage.
+/// A generated kernel over a matrix of rows x columns. Inputs are named in the expressions x0, x1,
+/// ... (x is x0); each is either a matrix of that shape, a vector of columns (the same for each
+/// row), a vector of rows, or a float scalar operand in a buffer. Vectors are contiguous, their
+/// Operand::stride is not read. Expressions are OpenCL C for `float` and `floatN` alike (type name
+/// `T`); see Stage.
 struct PointwiseProblem {
   enum class Input { matrix, per_column, per_row, scalar };
   int rows = 1, columns = 1;
   std::vector<Input> inputs;
-  /// One per output; may use the values of earlier ones as y0, y1, ... An output with `accumulate` set adds its value to
-  /// what is there.
+  /// One per output; may use the values of earlier ones as y0, y1, ... An output with `accumulate`
+  /// set adds its value to what is there.
   std::vector<std::string> outputs;
   std::vector<bool> accumulate;  ///< empty: none
   /// Statements before the expressions ("T e = exp(x);"), for common terms.

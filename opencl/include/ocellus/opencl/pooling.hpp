@@ -7,16 +7,18 @@
 
 namespace ocellus::opencl {
 
-/// Pooling over windows, channel by channel; x (batch, h.in, w.in, channels), y (batch, h.out, w.out, channels).
-/// max: padding is -infinity. average: padding is left out of sum and count, as Keras and TensorFlow do.
+/// Pooling over windows, channel by channel; x (batch, h.in, w.in, channels), y (batch, h.out,
+/// w.out, channels). max: padding is -infinity. average: padding is left out of sum and count, as
+/// Keras and TensorFlow do.
 struct PoolingProblem {
   enum class Mode { max, average };
   Mode mode = Mode::max;
   int batch = 1, channels = 1;
   Axis h, w;
   bool accumulate = false;  ///< backward
-  /// When not 0: the items are windows of a larger image of full_h x full_w pixels, whose origin (y, x) of input pixel (0, 0) of
-  /// each item comes in `origins` (int2 an item); input pixels outside the full image count as padding (average) .
+  /// When not 0: the items are windows of a larger image of full_h x full_w pixels, whose origin
+  /// (y, x) of input pixel (0, 0) of each item comes in `origins` (int2 an item); input pixels
+  /// outside the full image count as padding (average) .
   int full_h = 0, full_w = 0;
 };
 
@@ -26,8 +28,10 @@ class OCELLUS_API Pooling {
   ~Pooling();
   Pooling(Pooling&&) noexcept;
   void forward(Queue& queue, const Operand& x, const Operand& y, const Buffer& origins = {}) const;
-  /// The gradient of a maximum goes to the first of equal elements. x and y are needed for max only.
-  void backward(Queue& queue, const Operand& x, const Operand& y, const Operand& dy, const Operand& dx) const;
+  /// The gradient of a maximum goes to the first of equal elements. x and y are needed for max
+  /// only.
+  void backward(Queue& queue, const Operand& x, const Operand& y, const Operand& dy,
+                const Operand& dx) const;
 
  private:
   struct State;

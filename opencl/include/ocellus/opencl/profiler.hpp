@@ -11,7 +11,8 @@ using cl_event = struct _cl_event*;
 
 namespace ocellus::opencl {
 
-/// Time spent on a device, by label (layer and pass) and kernel. Filled while DeviceOptions::profile is on.
+/// Time spent on a device, by label (layer and pass) and kernel. Filled while
+/// DeviceOptions::profile is on.
 class OCELLUS_API Profiler {
  public:
   struct Row {
@@ -27,7 +28,8 @@ class OCELLUS_API Profiler {
   void enable(bool on);
   bool enabled() const;
   /// Takes the event over.
-  void record(const std::string& label, const std::string& kernel, const std::string& owner, cl_event event);
+  void record(const std::string& label, const std::string& kernel, const std::string& owner,
+              cl_event event);
   /// Waits for the recorded events; rows by falling time.
   std::vector<Row> rows();
   void clear();

@@ -29,7 +29,8 @@ class OCELLUS_API Event {
   std::shared_ptr<struct _cl_event> handle_;
 };
 
-/// An in-order queue of a device. Everything but read(), finish() and Event::wait() returns at once.
+/// An in-order queue of a device. Everything but read(), finish() and Event::wait() returns at
+/// once.
 class OCELLUS_API Queue {
  public:
   Queue(Device& device, cl_command_queue handle);
@@ -54,8 +55,9 @@ class OCELLUS_API Queue {
   void finish();
   void finish_quietly() noexcept;  ///< for destructors: waits, reports nothing
 
-  /// Notes that a command of this queue is about to use `buffer`: its memory may have had an earlier life on the other queue,
-  /// which is then waited for. Kernel and Queue do this themselves; whoever enqueues by handle() (CLBlast) calls it.
+  /// Notes that a command of this queue is about to use `buffer`: its memory may have had an
+  /// earlier life on the other queue, which is then waited for. Kernel and Queue do this
+  /// themselves; whoever enqueues by handle() (CLBlast) calls it.
   void touch(const Buffer& buffer);
 
   /// Name under which the profiler books the launches that follow ("conv1 Conv2D forward").

@@ -16,7 +16,8 @@ class OCELLUS_API Softmax {
   /// y = x - log(sum(exp(x))), stable.
   void forward_log(Queue& queue, const Operand& x, const Operand& y) const;
   /// dx = y * (dy - sum(dy * y)), or added to dx.
-  void backward(Queue& queue, const Operand& y, const Operand& dy, const Operand& dx, bool accumulate = false) const;
+  void backward(Queue& queue, const Operand& y, const Operand& dy, const Operand& dx,
+                bool accumulate = false) const;
 
  private:
   struct State;

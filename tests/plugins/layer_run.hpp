@@ -67,13 +67,8 @@ class PointwiseOp : public LayerOp {
     const size_t dy = p.inputs.size();
     p.inputs.insert(p.inputs.end(), 2, In::matrix);
     p.prologue = parameters + fmt::format("const T y = x{};\n", dy + 1);
-    for (const std::string& g : gradients) {
-      p.outputs = {fmt::format("x{} * ({})", dy, g)};
-      for (bool accumulate : {false, true}) {
-        p.accumulate = {accumulate};
-        (accumulate ? add_ : overwrite_).emplace_back(device, p);
-      }
-    }
+    backward_ = p;
+    for (const std::string& g : gradients) gradients_.push_back(fmt::format("x{} * ({})", dy, g));
   }
 
   void forward(Queue& queue, const ForwardArgs& args) override {
@@ -101,8 +96,10 @@ class PointwiseOp : public LayerOp {
       in.push_back(dy);
       in.push_back(plan_.saves_outputs ? args.outputs[0].operand() : dy);
       const Operand out[] = {seen(args.input_gradients[i])};
-      auto& kernels = args.accumulate_inputs ? add_ : overwrite_;
-      kernels[std::min(i, kernels.size() - 1)].run(queue, in, out);
+      opencl::PointwiseProblem p = backward_;
+      p.outputs = {gradients_[std::min(i, gradients_.size() - 1)]};
+      p.accumulate = {args.accumulate_inputs};
+      opencl::Pointwise(queue.device(), p).run(queue, in, out);
     }
   }
 
@@ -124,7 +121,8 @@ class PointwiseOp : public LayerOp {
   Pointwise f_;
   std::vector<bool> weights_;  ///< which of parameters and states are vectors of channels
   std::optional<opencl::Pointwise> forward_;
-  std::vector<opencl::Pointwise> overwrite_, add_;
+  opencl::PointwiseProblem backward_;
+  std::vector<std::string> gradients_;
 };
 
 /// What goes into a run.
@@ -163,12 +161,25 @@ class LayerRunner {
   /// are added to that number. Weights stay where they are from run to run; their version grows
   /// when the parameters are others than last time.
   LayerResults run(const LayerData& data, const Layout& layout, std::optional<float> before = {}) {
+    return run(data, layout, before, false);
+  }
+  /// Contiguous, output 0 written over input 0.
+  LayerResults run_in_place(const LayerData& data) { return run(data, {}, {}, true); }
+
+ private:
+  using List = std::deque<GuardedTensor>;
+  struct Layouts {
+    Layout in, out, flat;
+  };
+
+  LayerResults run(const LayerData& data, const Layout& layout, std::optional<float> before,
+                   bool in_place) {
     const Layout in = plan_.strided_inputs ? layout : Layout{0, layout.offset};
     const Layout out = plan_.strided_outputs ? layout : Layout{0, layout.offset};
     const Layout flat{0, layout.offset};
     List inputs = make(data.inputs, in), epilogue = make(data.epilogue, layout);
     place_weights(data.weights, flat);
-    List outputs = make(plan_.outputs, out), saved = make(plan_.saved, flat);
+    List outputs = in_place ? inputs : make(plan_.outputs, out), saved = make(plan_.saved, flat);
     const size_t count = plan_.parameters.size();
     GuardedMatrix workspace(device_, 1, static_cast<int>((op_->workspace_bytes() + 3) / 4), 0, 0);
     std::vector<Operand> operands;
@@ -194,7 +205,7 @@ class LayerRunner {
     results.outputs = read(outputs);
     if (plan_.request.input_gradients || plan_.request.parameter_gradients)
       backward(results, data, f, {in, out, flat}, before);
-    check_untouched(inputs, data.inputs, "input");
+    if (!in_place) check_untouched(inputs, data.inputs, "input");
     for (size_t i = 0; i < count; ++i)
       BOOST_CHECK(same_bits(weights_[i].matrix.values(), data.weights[i].values));
     for (size_t i = count; i < weights_.size(); ++i)
@@ -203,12 +214,6 @@ class LayerRunner {
     workspace.values();
     return results;
   }
-
- private:
-  using List = std::deque<GuardedTensor>;
-  struct Layouts {
-    Layout in, out, flat;
-  };
 
   void backward(LayerResults& results, const LayerData& data, const ForwardArgs& f,
                 const Layouts& layouts, std::optional<float> before) {

@@ -188,3 +188,94 @@ BOOST_AUTO_TEST_CASE(planted_faults) {
   BOOST_CHECK(p.truth().gradient_excess(plan, r, 0) <= 1);
   BOOST_CHECK(p.truth().gradient_excess(plan, gradient, 0) > 1);
 }
+
+// An operation whose output may lie on its input gives the same numbers there.
+BOOST_AUTO_TEST_CASE(in_place) {
+  for (const auto& device : both_families())
+    for (const LayerCase& c : layer_cases()) {
+      Prepared p(c);
+      p.request.input_gradients = p.request.parameter_gradients = false;
+      const LayerPlan plan = p.plan();
+      if (!plan.in_place || plan.pointwise) continue;
+      const LayerResults apart = LayerRunner(*device, *p.layer, plan).run(p.data, layouts[0]);
+      const LayerResults inside = LayerRunner(*device, *p.layer, plan).run_in_place(p.data);
+      BOOST_CHECK_MESSAGE(inside == apart, describe(*device) << ": in place differs: " << p.name);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(input_without_inputs_gives_its_shape) {
+  const auto input =
+      registry().create<Layer>("Input", Json::parse(R"({"shape": [5, 3, 2]})", "test"), "test");
+  BOOST_CHECK(input->plan({}).outputs[0] == (Shape{1, 5, 3, 2}));
+}
+
+namespace {
+
+struct BadCase {
+  const char *type, *parameters;
+  std::vector<Shape> inputs;
+  std::vector<const char*> words;  ///< all in the message
+};
+
+const BadCase bad_cases[] = {
+    {"Conv2D",
+     R"({"fliters": 3, "kernel_size": 3})",
+     {{1, 5, 5, 1}},
+     {"fliters", "did you mean 'filters'"}},
+    {"Conv2D", R"({"filters": 3})", {{1, 5, 5, 1}}, {"kernel_size", "missing"}},
+    {"Conv2D",
+     R"({"filters": 3, "kernel_size": 3, "padding": "full"})",
+     {{1, 5, 5, 1}},
+     {"padding", "valid, same"}},
+    {"Conv2D", R"({"filters": 3, "kernel_size": 3})", {{4, 7}}, {"4 axes", "(4, 7)"}},
+    {"Conv2D",
+     R"({"filters": 3, "kernel_size": 3})",
+     {{1, 2, 5, 1}},
+     {"window of 3", "input of 2"}},
+    {"Conv2D",
+     R"({"filters": 4, "kernel_size": 1, "groups": 2})",
+     {{1, 2, 5, 3}},
+     {"3 input channels", "4 filters", "2 groups"}},
+    {"Conv2D",
+     R"({"filters": 4, "kernel_size": 3, "strides": 2, "dilation_rate": 2})",
+     {{1, 9, 9, 3}},
+     {"strides", "dilation_rate"}},
+    {"Dense", R"({"units": 0})", {{1, 5}}, {"units", "at least 1"}},
+    {"Dense", R"({"units": 3})", {{5}}, {"(5)"}},
+    {"Dense", R"({"units": 3})", {{1, 5}, {1, 5}}, {"takes 1 input", "2 are given"}},
+    {"Add", "{}", {{1, 5}, {1, 6}}, {"(1, 5)", "(1, 6)"}},
+    {"Add", "{}", {{1, 5}}, {"two inputs"}},
+    {"Concatenate", "{}", {{1, 5, 3}, {1, 6, 3}}, {"axis 2", "(1, 5, 3)", "(1, 6, 3)"}},
+    {"Concatenate", R"({"axis": 0})", {{1, 5}, {1, 5}}, {"axis 0"}},
+    {"Reshape", R"({"target_shape": [4, -1]})", {{2, 6}}, {"6 elements", "(4, -1)"}},
+    {"Reshape", R"({"target_shape": [7]})", {{2, 6}}, {"6 elements", "(7)"}},
+    {"Reshape", R"({"target_shape": [0, -1]})", {{2, 6}}, {"6 elements", "(0, -1)"}},
+    {"BatchNormalization", R"({"axis": 1})", {{1, 5, 5, 3}}, {"last axis", "axis 1"}},
+    {"ZeroPadding2D", R"({"padding": [[1], 2]})", {{1, 5, 5, 3}}, {"padding", "[[1],2]"}},
+    {"Rescaling", R"({"scale": [1, 2]})", {{1, 5, 5, 3}}, {"2 channels", "(1, 5, 5, 3)"}},
+    {"Rescaling", R"({"scale": "big"})", {{1, 5}}, {"scale", "big"}},
+    {"Normalization", R"({"mean": 1})", {{1, 5}}, {"variance"}},
+    {"Dropout", R"({"rate": 1})", {{1, 5}}, {"rate", "0 to 0.999"}},
+    {"Input", R"({"shape": [5, 5, 3]})", {{1, 5, 5, 1}}, {"(5, 5, 3)", "(1, 5, 5, 1)"}},
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(misuse_is_named) {
+  for (const BadCase& c : bad_cases) {
+    PlanRequest request;
+    request.inputs = c.inputs;
+    std::string message = "no error";
+    try {
+      registry()
+          .create<Layer>(c.type, Json::parse(c.parameters, "test"), "layer 'x'")
+          ->plan(request);
+    } catch (const UsageError& e) {
+      message = e.what();
+    }
+    for (const char* word : c.words)
+      BOOST_CHECK_MESSAGE(
+          message.find(word) != std::string::npos,
+          c.type << " " << c.parameters << ": '" << message << "' lacks '" << word << "'");
+  }
+}

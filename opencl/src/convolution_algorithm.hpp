@@ -41,6 +41,7 @@ struct ConvolutionEntry {
                                                 ConvolutionPass pass);
 };
 
-extern const ConvolutionEntry kConvolutionGemmVector, kConvolutionTiled, kConvolutionNaive;
+extern const ConvolutionEntry kConvolutionDirectVector, kConvolutionGemmVector,
+    kConvolutionWeightsVector, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

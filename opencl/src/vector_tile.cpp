@@ -8,6 +8,12 @@ namespace ocellus::opencl {
 
 std::string VectorTile::options() const { return fmt::format("-DROWS={} -DNV={}", rows, vectors); }
 
+void VectorTile::split_rows(int n) {
+  const int most = rows == 12 && vectors == 1 ? 24 : rows;
+  const int tiles = (std::max(n, 1) + most - 1) / most;
+  rows = (std::max(n, 1) + tiles - 1) / tiles;
+}
+
 VectorTile VectorTile::of(const Device& device, int columns) {
   cl_uint width = 0;
   clGetDeviceInfo(device.id(), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, nullptr);

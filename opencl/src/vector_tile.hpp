@@ -10,6 +10,9 @@ namespace ocellus::opencl {
 struct VectorTile {
   int rows = 12, vectors = 2;  ///< vectors of 16 floats
   int columns() const { return 16 * vectors; }
+  /// Narrows `rows` so that `n` rows fall into equal tiles; a single vector a row leaves registers
+  /// for more rows.
+  void split_rows(int n);
   std::string options() const;  ///< "-DROWS=12 -DNV=2"
 
   /// For results that are `columns` wide: 24 accumulators where there are 32 registers of 16

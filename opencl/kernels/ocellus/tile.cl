@@ -13,7 +13,8 @@
 #define KC 256  // depth of a panel: a tile of B (KC * COLS floats) stays in the first two levels of cache
 #endif
 #define COLS (16 * NV)
-#ifdef A_BY_K  // rows side by side: what a transposed A gives with plain copies
+#ifdef A_ROW  // whoever includes this defined both
+#elif defined(A_BY_K)  // rows side by side: what a transposed A gives with plain copies
 #define A_ROW 1
 #define A_K ROWS
 #else  // each row by itself; the 16 keep rows from falling into one set of the cache

@@ -42,5 +42,6 @@ inline bool wants(const SplitOptions& o, const char* part) { return o.split == "
 void register_idx(Registrar& r);
 void register_cifar10(Registrar& r);
 void register_hdf5(Registrar& r);
+void register_folder(Registrar& r);
 
 }  // namespace ocellus::datasets

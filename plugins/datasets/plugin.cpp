@@ -6,6 +6,7 @@ void register_types(ocellus::Registrar& r) {
   ocellus::datasets::register_idx(r);
   ocellus::datasets::register_cifar10(r);
   ocellus::datasets::register_hdf5(r);
+  ocellus::datasets::register_folder(r);
 }
 }  // namespace
 

@@ -1,0 +1,254 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include "core/networks.hpp"
+#include "core/synthetic_data.hpp"
+#include "core/temporary.hpp"
+#include "ocellus/core/error.hpp"
+#include "ocellus/core/graph_builder.hpp"
+#include "ocellus/core/model.hpp"
+#include "ocellus/core/trainer.hpp"
+
+using namespace ocellus;
+using namespace ocellus::test;
+
+namespace {
+
+/// Convolution, batch normalization (states), dropout (randomness) and a short last batch: everything that resuming could lose.
+std::unique_ptr<Network> small_cnn(uint64_t seed = 5) {
+  GraphBuilder b("small");
+  b.input({8, 8, 1});
+  b.add("Conv2D", {{"filters", 6}, {"kernel_size", 3}, {"padding", "same"}});
+  b.add("BatchNormalization");
+  b.add("Activation", {{"activation", "relu"}});
+  b.add("MaxPooling2D");
+  b.add("Flatten");
+  b.add("Dropout", {{"rate", 0.2}});
+  b.add("Dense", {{"units", 4}, {"activation", "softmax"}});
+  auto n = std::make_unique<Network>(world().registry, b.finish());
+  n->preprocessing = Preprocessing::named("unit");
+  n->place(world().device, seed);
+  return n;
+}
+
+TrainingOptions small_options() {
+  TrainingOptions o;
+  o.epochs = 3;
+  o.batch = 32;
+  o.optimizer = "Adam";
+  o.optimizer_parameters["learning_rate"] = 0.01;
+  o.augmenters = {{"RandomTranslation", Json::parse(R"({"height_factor": 0.05, "width_factor": 0.05, "fill_mode": "nearest"})", "test")}};
+  return o;
+}
+
+/// Asks to stop after so many questions.
+struct Stopper : SilentProgress {
+  explicit Stopper(int after) : left(after) {}
+  bool stop_requested() const override { return --left < 0; }
+  mutable int left;
+};
+
+struct Lines : Log {
+  void write(Level, const std::string& line) override { all += line + "\n"; }
+  std::string all;
+};
+
+void check_same_bits(const Network& a, const Network& b) {
+  const auto x = a.read_weights(), y = b.read_weights();
+  BOOST_REQUIRE_EQUAL(x.size(), y.size());
+  for (size_t l = 0; l < x.size(); ++l)
+    for (size_t i = 0; i < x[l].values.size(); ++i)
+      BOOST_CHECK_MESSAGE(std::ranges::equal(x[l].values[i].bytes(), y[l].values[i].bytes()),
+                          x[l].layer << "/" << x[l].names[i] << " differs");
+}
+
+bool can_save() { return world().registry.find(Kind::model_format, "keras_hdf5") != nullptr; }
+
+SilentProgress silent;
+SilentLog quiet;
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(learns_a_small_problem) {
+  auto network = small_cnn();
+  TrainingOptions o = small_options();
+  o.epochs = 6;
+  Trainer trainer(world().registry, *network, std::make_shared<Bars>(1000), nullptr, o);
+  const History history = trainer.run(silent, quiet);
+  BOOST_REQUIRE_EQUAL(history.size(), 6u);
+  BOOST_TEST(history.back().validated);
+  BOOST_TEST(history.back().validation_metrics[0] > 0.95);
+  BOOST_TEST(history.back().loss < 0.5 * history.front().loss);
+  BOOST_TEST(network->classes.size() == 4u);
+
+  const auto test = std::make_shared<Bars>(77, 99);
+  const Evaluation e = evaluate(world().registry, *network, test, 32, "", {"accuracy"}, silent);
+  BOOST_TEST(e.count == 77);
+  BOOST_TEST(e.metrics[0] > 0.93);
+  BOOST_REQUIRE(e.scores.shape() == (Shape{77, 4}));
+  double loss = 0, right = 0;
+  for (int i = 0; i < 77; ++i) {
+    BOOST_REQUIRE_EQUAL(e.labels[i], test->label(i));
+    const auto row = e.scores.f32().subspan(i * 4, 4);
+    loss -= std::log(row[e.labels[i]]) / 77;
+    right += std::ranges::max_element(row) - row.begin() == e.labels[i];
+  }
+  BOOST_TEST(std::abs(e.loss - loss) < 1e-4 * loss + 1e-6);
+  BOOST_TEST(std::abs(e.metrics[0] - right / 77) < 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(same_seed_same_bits) {
+  const auto data = std::make_shared<Bars>(333);
+  auto a = small_cnn(), b = small_cnn(), c = small_cnn();
+  TrainingOptions o = small_options();
+  o.epochs = 2;
+  const History first = Trainer(world().registry, *a, data, nullptr, o).run(silent, quiet);
+  const History second = Trainer(world().registry, *b, data, nullptr, o).run(silent, quiet);
+  check_same_bits(*a, *b);
+  BOOST_TEST(first.back().loss == second.back().loss);
+  o.seed = 2;
+  Trainer(world().registry, *c, data, nullptr, o).run(silent, quiet);
+  BOOST_TEST(!std::ranges::equal(a->read_weights()[0].values[0].bytes(), c->read_weights()[0].values[0].bytes()));
+}
+
+BOOST_AUTO_TEST_CASE(resuming_changes_no_bit) {
+  if (!can_save()) {
+    BOOST_TEST_MESSAGE("SKIPPED: no format to save with");
+    return;
+  }
+  const auto data = std::make_shared<Bars>(333);
+  TrainingOptions o = small_options();
+  o.patience = 2;  // best weights and counts travel too
+  auto straight = small_cnn();
+  const History history = Trainer(world().registry, *straight, data, nullptr, o).run(silent, quiet);
+
+  TemporaryDirectory dir;
+  o.checkpoint = dir / "run.h5";
+  o.resume = true;
+  int interruptions = 0;
+  // Each turn does a few steps more, from a fresh process's point of view: new network, new trainer.
+  for (;;) {
+    auto network = small_cnn(77);  // other initial weights: all must come from the file
+    if (interruptions == 0) network = small_cnn();
+    Stopper stop(7);
+    try {
+      const History resumed = Trainer(world().registry, *network, data, nullptr, o).run(stop, quiet);
+      check_same_bits(*straight, *network);
+      BOOST_REQUIRE_EQUAL(resumed.size(), history.size());
+      for (size_t i = 0; i < history.size(); ++i) {
+        BOOST_TEST(resumed[i].loss == history[i].loss);
+        BOOST_TEST(resumed[i].validation_loss == history[i].validation_loss);
+        BOOST_TEST(resumed[i].metrics[0] == history[i].metrics[0]);
+      }
+      break;
+    } catch (const Interrupted&) {
+      BOOST_REQUIRE_LT(++interruptions, 20);
+    }
+  }
+  BOOST_TEST(interruptions >= 3);
+}
+
+BOOST_AUTO_TEST_CASE(resuming_with_other_options_is_refused) {
+  if (!can_save()) {
+    BOOST_TEST_MESSAGE("SKIPPED: no format to save with");
+    return;
+  }
+  TemporaryDirectory dir;
+  const auto data = std::make_shared<Bars>(100);
+  TrainingOptions o = small_options();
+  o.epochs = 1;
+  o.checkpoint = dir / "run.h5";
+  auto network = small_cnn();
+  Trainer(world().registry, *network, data, nullptr, o).run(silent, quiet);
+  o.resume = true;
+  for (const auto& [change, message] : std::vector<std::pair<std::function<void(TrainingOptions&)>, std::string>>{
+           {[](TrainingOptions& t) { t.batch = 16; }, "batch 32"},
+           {[](TrainingOptions& t) { t.seed = 9; }, "seed 1"},
+           {[](TrainingOptions& t) { t.validation_split = 0; }, "items 90"},
+           {[](TrainingOptions& t) { t.optimizer = "SGD"; }, "Adam"}}) {
+    TrainingOptions other = o;
+    change(other);
+    Trainer trainer(world().registry, *network, data, nullptr, other);
+    BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), UsageError, says(message));
+  }
+  // The same options: nothing is left to do.
+  BOOST_TEST(Trainer(world().registry, *network, data, nullptr, o).run(silent, quiet).size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_stops_and_names_the_step) {
+  const auto data = std::make_shared<Bars>(200);
+  auto network = small_cnn();
+  TrainingOptions o = small_options();
+  o.optimizer = "SGD";
+  o.optimizer_parameters = Json::object();
+  o.optimizer_parameters["learning_rate"] = 1e38;
+  Trainer trainer(world().registry, *network, data, nullptr, o);
+  BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), Error, [](const Error& e) {
+    return says("not finite in epoch 1, step")(e) && e.exit_code() == ExitCode::failed;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(early_stopping_brings_the_best_weights_back) {
+  auto network = small_cnn();
+  TrainingOptions o = small_options();
+  o.epochs = 30;
+  o.patience = 2;
+  o.optimizer_parameters["learning_rate"] = 0.3;  // wild: the validation loss goes up and down
+  Lines log;
+  const auto validation = std::make_shared<Bars>(100, 7);
+  const History h = Trainer(world().registry, *network, std::make_shared<Bars>(200), validation, o).run(silent, log);
+  size_t best = 0;
+  for (size_t i = 0; i < h.size(); ++i)
+    if (h[i].validation_loss < h[best].validation_loss) best = i;
+  BOOST_TEST(h.size() < 30u);
+  BOOST_TEST(h.size() == best + 3);
+  const Evaluation e = evaluate(world().registry, *network, validation, 32, "", {}, silent);
+  BOOST_TEST(std::abs(e.loss - h[best].validation_loss) < 1e-5 * e.loss + 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(wrong_data_are_refused) {
+  GraphBuilder b("tiny");
+  b.input({8, 8, 1});
+  b.add("Flatten");
+  b.add("Dense", {{"units", 3}, {"activation", "softmax"}});
+  Network network(world().registry, b.finish());
+  network.place(world().device, 1);
+  const auto make = [&](TrainingOptions o) { Trainer t(world().registry, network, std::make_shared<Bars>(50), nullptr, o); };
+  BOOST_CHECK_EXCEPTION(make({}), DataError, says("4 classes"));
+  TrainingOptions o;
+  o.loss = "no_such_loss";
+  BOOST_CHECK_THROW(make(o), Error);
+  o = {};
+  o.optimizer_parameters["learning_rat"] = 1;
+  BOOST_CHECK_EXCEPTION(make(o), UsageError, says("learning_rate"));
+}
+
+BOOST_AUTO_TEST_CASE(clipping_bounds_the_step) {
+  // Plain SGD with rate 1: the change of all weights together is the clipped gradient's norm.
+  const auto data = std::make_shared<Bars>(32);
+  auto network = small_cnn();
+  const auto before = network->read_weights();
+  TrainingOptions o;
+  o.epochs = 1;
+  o.batch = 32;
+  o.validation_split = 0;
+  o.optimizer = "SGD";
+  o.optimizer_parameters["learning_rate"] = 1.0;
+  o.clip_norm = 0.01;
+  Trainer(world().registry, *network, data, nullptr, o).run(silent, quiet);
+  const auto after = network->read_weights();
+  double squares = 0;
+  for (size_t l = 0; l < before.size(); ++l)
+    for (size_t i = 0; i < before[l].values.size(); ++i) {
+      if (before[l].names[i].starts_with("moving")) continue;
+      for (int64_t k = 0; k < before[l].values[i].elements(); ++k)
+        squares += std::pow(double(after[l].values[i].f32()[k]) - before[l].values[i].f32()[k], 2);
+    }
+  BOOST_TEST(std::abs(std::sqrt(squares) - 0.01) < 1e-5);
+}

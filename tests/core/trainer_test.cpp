@@ -213,17 +213,19 @@ BOOST_AUTO_TEST_CASE(early_stopping_brings_the_best_weights_back) {
 }
 
 BOOST_AUTO_TEST_CASE(wrong_data_are_refused) {
-  GraphBuilder b("tiny");
-  b.input({8, 8, 1});
-  b.add("Flatten");
-  b.add("Dense", {{"units", 3}, {"activation", "softmax"}});
-  Network network(world().registry, b.finish());
-  network.place(world().device, 1);
-  const auto make = [&](TrainingOptions o) { Trainer t(world().registry, network, std::make_shared<Bars>(50), nullptr, o); };
-  BOOST_CHECK_EXCEPTION(make({}), DataError, says("4 classes"));
+  const auto make = [](TrainingOptions o, int units = 4) {
+    GraphBuilder b("tiny");
+    b.input({8, 8, 1});
+    b.add("Flatten");
+    b.add("Dense", {{"units", units}, {"activation", "softmax"}});
+    Network network(world().registry, b.finish());
+    network.place(world().device, 1);
+    Trainer t(world().registry, network, std::make_shared<Bars>(50), nullptr, o);
+  };
+  BOOST_CHECK_EXCEPTION(make({}, 3), DataError, says("4 classes"));
   TrainingOptions o;
-  o.loss = "no_such_loss";
-  BOOST_CHECK_THROW(make(o), Error);
+  o.loss = "mean_sqared_error";
+  BOOST_CHECK_EXCEPTION(make(o), Error, says("mean_squared_error"));
   o = {};
   o.optimizer_parameters["learning_rat"] = 1;
   BOOST_CHECK_EXCEPTION(make(o), UsageError, says("learning_rate"));

@@ -40,7 +40,8 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
   int k0 = 0;
   do {
     const int depth = min(KC, k - k0);
-    for (int r = 0; r < rows; ++r) {
+    // A part of a strided backward pass may see no taps at all: then there is nothing to divide by either.
+    for (int r = 0; depth > 0 && r < rows; ++r) {
       float* to = panels + r / ROWS * PANEL + r % ROWS * A_ROW;
       int channel = k0 % channels, kw = k0 / channels % w_kernel, kh = k0 / channels / w_kernel;
       for (int l = 0; l < depth;) {

@@ -164,7 +164,7 @@ struct Trainer::State {
     EpochRecord record;
     const Totals::Sums sums = checked_sums();
     position.seconds = before + seconds_since(begin);
-    record.epoch = position.epoch;
+    record.epoch = position.epoch + 1;
     record.loss = sums.means[0];
     record.metrics.assign(sums.means.begin() + 1, sums.means.end());
     record.learning_rate = learning_rate();
@@ -327,9 +327,9 @@ struct Trainer::State {
     resume(log);
     while (position.epoch < options.epochs && !position.stopped) train_epoch(progress, log);
     queue.finish();
-    if (options.patience > 0 && !position.best_weights.empty() && position.best_epoch + 1 != position.epoch) {
+    if (options.patience > 0 && !position.best_weights.empty() && position.best_epoch != position.epoch) {
       network.write_weights(position.best_weights);
-      log.info(fmt::format("the weights of epoch {} are back: its validation loss {:.4f} was the lowest", position.best_epoch + 1,
+      log.info(fmt::format("the weights of epoch {} are back: its validation loss {:.4f} was the lowest", position.best_epoch,
                            position.best_loss));
     }
     return position.history;

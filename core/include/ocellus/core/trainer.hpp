@@ -37,7 +37,7 @@ struct TrainingOptions {
 
 /// One epoch's numbers.
 struct EpochRecord {
-  int epoch = 0;
+  int epoch = 0;  ///< counts from 1
   double loss = 0, validation_loss = 0, learning_rate = 0, seconds = 0, images_per_second = 0;
   std::vector<double> metrics, validation_metrics;  ///< in the order of TrainingOptions::metrics
   bool validated = false;

@@ -1,10 +1,10 @@
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <thread>
 
 #include "core/networks.hpp"
@@ -154,6 +154,80 @@ BOOST_AUTO_TEST_CASE(resuming_changes_no_bit) {
   BOOST_TEST(interruptions >= 3);
 }
 
+namespace {
+
+constexpr const char* child_variable = "OCELLUS_TEST_CHECKPOINT";
+
+TrainingOptions killed_options(const std::filesystem::path& checkpoint) {
+  TrainingOptions o = small_options();
+  o.epochs = 4;
+  o.patience = 9;
+  o.checkpoint = checkpoint;
+  o.checkpoint_every = 1;  // so that most of the time goes into writing
+  o.resume = true;
+  return o;
+}
+
+/// This program again, for the one case that trains on $OCELLUS_TEST_CHECKPOINT.
+pid_t spawn_training(const std::filesystem::path& checkpoint) {
+  setenv(child_variable, checkpoint.c_str(), 1);
+  char program[] = "/proc/self/exe", only[] = "--run_test=trains_in_a_process_of_its_own", quiet_log[] = "--log_level=nothing",
+       quiet_report[] = "--report_level=no";
+  char* arguments[] = {program, only, quiet_log, quiet_report, nullptr};
+  pid_t pid = 0;
+  BOOST_REQUIRE_EQUAL(posix_spawn(&pid, program, nullptr, nullptr, arguments, environ), 0);
+  unsetenv(child_variable);
+  return pid;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(trains_in_a_process_of_its_own) {
+  const char* checkpoint = std::getenv(child_variable);
+  if (!checkpoint) return;  // only as a child of the next case
+  auto network = small_cnn();
+  BOOST_CHECK_NO_THROW(
+      Trainer(world().registry, *network, std::make_shared<Bars>(333), nullptr, killed_options(checkpoint)).run(silent, quiet));
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_training_resumes_to_the_same_bits) {
+  if (!can_save() || std::getenv(child_variable)) {
+    BOOST_TEST_MESSAGE("SKIPPED: no format to save with");
+    return;
+  }
+  TemporaryDirectory dir;
+  const auto data = std::make_shared<Bars>(333);
+  auto straight = small_cnn();
+  TrainingOptions plain = killed_options({});
+  plain.resume = false;
+  Trainer(world().registry, *straight, data, nullptr, plain).run(silent, quiet);
+
+  const std::filesystem::path checkpoint = dir / "run.h5";
+  using std::filesystem::last_write_time;
+  int64_t last_iteration = 0;
+  for (const int delay : {3, 11, 24}) {
+    const bool there = std::filesystem::exists(checkpoint);
+    const auto before = there ? last_write_time(checkpoint) : std::filesystem::file_time_type::min();
+    const pid_t child = spawn_training(checkpoint);
+    for (int i = 0; i < 6000; ++i) {  // until it has written something new
+      std::error_code ignored;
+      if (std::filesystem::exists(checkpoint, ignored) && last_write_time(checkpoint) != before) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    const ModelDocument d = open_model(world().registry, {checkpoint.string(), Json::object(), true}, quiet);
+    const int64_t iteration = d.training_state.at("iteration").as_int64();
+    BOOST_TEST(iteration > last_iteration);
+    last_iteration = iteration;
+  }
+  auto network = small_cnn(77);
+  Trainer(world().registry, *network, data, nullptr, killed_options(checkpoint)).run(silent, quiet);
+  check_same_bits(*straight, *network);
+}
+
 BOOST_AUTO_TEST_CASE(resuming_with_other_options_is_refused) {
   if (!can_save()) {
     BOOST_TEST_MESSAGE("SKIPPED: no format to save with");
@@ -192,6 +266,35 @@ BOOST_AUTO_TEST_CASE(a_loss_that_is_not_finite_stops_and_names_the_step) {
   BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), Error, [](const Error& e) {
     return says("not finite in epoch 1, step")(e) && e.exit_code() == ExitCode::failed;
   });
+}
+
+BOOST_AUTO_TEST_CASE(the_last_good_checkpoint_survives_a_diverging_run) {
+  if (!can_save()) {
+    BOOST_TEST_MESSAGE("SKIPPED: no format to save with");
+    return;
+  }
+  TemporaryDirectory dir;
+  TrainingOptions o = small_options();
+  o.optimizer = "SGD";
+  o.optimizer_parameters = Json::object();
+  o.optimizer_parameters["learning_rate"] = 0.01;
+  o.schedule = "step";  // good in the first epoch, hopeless from the second on
+  o.schedule_parameters = Json::parse(R"({"boundaries": [1], "values": [1, 1e38]})", "test");
+  o.checkpoint = dir / "run.h5";
+  for (const int every : {0, 1}) {
+    std::filesystem::remove(o.checkpoint);
+    o.checkpoint_every = every;
+    auto network = small_cnn();
+    Trainer trainer(world().registry, *network, std::make_shared<Bars>(200), nullptr, o);
+    BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), Error, says("run.h5 holds the last good state"));
+    const ModelDocument d = open_model(world().registry, {o.checkpoint.string(), Json::object(), true}, quiet);
+    // A step too far may still give finite weights.
+    const int64_t iteration = d.training_state.at("iteration").as_int64();
+    BOOST_TEST((iteration == 6 || (every == 1 && iteration == 7)));
+    for (const WeightsRecord& w : d.weights)
+      for (const Array& a : w.values)
+        for (const float v : a.f32()) BOOST_REQUIRE(std::isfinite(v));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(early_stopping_brings_the_best_weights_back) {

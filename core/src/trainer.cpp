@@ -314,6 +314,8 @@ struct Trainer::State {
     training::write_slots(network, d.optimizer->slots, slots, file);
     position = Position::from_json(d.training_state);
     position.best_weights = d.best_weights;
+    if (options.patience > 0 && position.best_epoch > 0 && position.best_weights.empty())
+      throw DataError(fmt::format("{}: the weights of epoch {}, the best so far, are missing", file, position.best_epoch));
     written = true;
     log.info(fmt::format("going on from {}: epoch {}, step {}", file, position.epoch + 1, position.step));
   }

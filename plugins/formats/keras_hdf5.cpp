@@ -1,0 +1,242 @@
+// keras_hdf5: a whole Keras model in one HDF5 file, Ocellus' own format.
+//
+//   /                   attributes model_config, training_config, keras_version, backend
+//   /model_weights      a group a layer, attribute weight_names, the datasets
+//   /optimizer_weights  iteration, learning rate and slots
+//   /ocellus            what Keras has no place for: training state, classes, preprocessing, sample, names of nested layers
+//
+// Reads what Keras 2 and 3 save; writes what tf.keras 2.4 and newer and Keras 3 read. docs/formats.md is the contract.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+
+#include "keras.hpp"
+#include "ocellus/core/abi.hpp"
+#include "ocellus/core/error.hpp"
+#include "ocellus/core/model_format.hpp"
+
+namespace ocellus::keras {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr const char* weights_group = "/model_weights";
+constexpr const char* own_group = "/ocellus";
+// What the file claims to be written by: a version whose dialect it speaks.
+constexpr const char* written_version = "2.13.1";
+
+bool has_signature(const fs::path& file) {
+  static const std::string signature = "\x89HDF\r\n\x1a\n";
+  std::string start(signature.size(), '\0');
+  std::ifstream in(file, std::ios::binary);
+  return in.read(start.data(), static_cast<std::streamsize>(start.size())) && start == signature;
+}
+
+// --- reading -----------------------------------------------------------------------------------------------------------
+
+int major_version(const H5Reader& file) {
+  for (const char* place : {"/", weights_group}) {
+    if (std::string_view(place) != "/" && !file.has_group(place)) continue;
+    const std::string version = file.text(place, "keras_version", "");
+    if (!version.empty()) return std::atoi(version.c_str());
+  }
+  return 2;
+}
+
+std::vector<WeightsRecord> read_weights(const H5Reader& file, const Model& model) {
+  std::vector<WeightsRecord> all;
+  if (!file.has_group(weights_group)) return all;
+  std::map<std::string, const Entry*> entries;
+  for (const Entry& e : model.entries) entries[e.group] = &e;
+  for (const std::string& group : file.texts(weights_group, "layer_names")) {
+    const std::string place = std::string(weights_group) + "/" + group;
+    if (!file.has_texts(place, "weight_names")) continue;
+    const std::vector<std::string> names = file.texts(place, "weight_names");
+    if (names.empty()) continue;
+    const auto entry = entries.find(group);
+    if (entry == entries.end()) throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have", file.name(), group));
+    std::vector<Array> values;
+    for (const std::string& name : names) values.push_back(file.read(place + "/" + name));
+    for (WeightsRecord& r : deal_out(*entry->second, names, std::move(values), file.name() + ": " + place)) {
+      // Paths below the entry begin with its name; the group's may be another.
+      all.push_back(std::move(r));
+    }
+  }
+  return all;
+}
+
+// Our own group's JSON; null in files of others.
+Json read_own(const H5Reader& file) {
+  if (!file.has_group(own_group)) return {};
+  const std::string text = file.text(own_group, "document", "");
+  return text.empty() ? Json() : Json::parse(text, file.name() + ": /ocellus");
+}
+
+void restore_names(const Json& own, Model& model) {
+  const Json* renamed = own.find("renamed");
+  if (!renamed) return;
+  std::vector<std::pair<std::string, std::string>> names;
+  for (const auto& [keras, ours] : renamed->as_object()) names.emplace_back(keras, ours.as_string());
+  rename(model, names);
+}
+
+// The order in which layers stood before they were written in Keras' order; randomness and arenas go by it.
+void restore_graph(const Json& own, GraphRecord& graph) {
+  graph.sequential = own.get("sequential", graph.sequential);
+  if (const Json* scopes = own.find("scopes"))
+    for (const Json& s : scopes->as_list()) graph.scopes.push_back({s.at("path").as_string(), s.get("sequential", false), s.get("trainable", true)});
+  const Json* order = own.find("order");
+  if (!order) return;
+  std::map<std::string, size_t> place;
+  for (size_t i = 0; i < order->size(); ++i) place[order->at(i).as_string()] = i;
+  const bool known = std::all_of(graph.layers.begin(), graph.layers.end(), [&](const LayerRecord& l) { return place.count(l.name) != 0; });
+  if (known) std::stable_sort(graph.layers.begin(), graph.layers.end(), [&](const LayerRecord& a, const LayerRecord& b) { return place[a.name] < place[b.name]; });
+}
+
+void sort_weights(ModelDocument& document) {
+  std::map<std::string, size_t> place;
+  for (size_t i = 0; i < document.graph.layers.size(); ++i) place[document.graph.layers[i].name] = i;
+  std::stable_sort(document.weights.begin(), document.weights.end(),
+                   [&](const WeightsRecord& a, const WeightsRecord& b) { return place[a.layer] < place[b.layer]; });
+}
+
+void read_rest(const H5Reader& file, const Json& own, ModelDocument& document) {
+  if (own.is_null()) return;
+  if (const Json* state = own.find("training_state")) document.training_state = *state;
+  if (const Json* classes = own.find("classes"))
+    for (const Json& name : classes->as_list()) document.classes.push_back(name.as_string());
+  if (const Json* p = own.find("preprocessing"); p && !p->is_null()) document.preprocessing = Preprocessing::from_json(*p);
+  if (document.loss.empty()) document.loss = own.get("loss", "");
+  if (const Json* metrics = own.find("metrics"); metrics && document.metrics.empty())
+    for (const Json& name : metrics->as_list()) document.metrics.push_back(name.as_string());
+  const std::string sample = std::string(own_group) + "/sample";
+  if (file.has_group(sample)) document.sample = SampleRecord{file.read(sample + "/input"), file.read(sample + "/logits")};
+}
+
+ModelDocument read_document(const H5Reader& file, const Registry& registry) {
+  ModelDocument document;
+  const std::string config = file.text("/", "model_config", "");
+  if (config.empty()) throw DataError(fmt::format("{}: an HDF5 file without a model (no attribute 'model_config'): weights only?", file.name()));
+  const int version = major_version(file);
+  if (version < 2) throw DataError(fmt::format("{}: saved by Keras 1, which is not read so far: open and save it with Keras 2", file.name()));
+  const Json own = read_own(file);
+  const Reading reading{registry, version, own.get("hard_sigmoid", version), document.warnings};
+  Model model = parse_model(Json::parse(config, file.name() + ": model_config"), reading);
+  restore_names(own, model);
+  document.graph = flatten(model);
+  document.weights = read_weights(file, model);
+  restore_graph(own, document.graph);
+  sort_weights(document);
+  read_training(file, model, reading, document);
+  read_rest(file, own, document);
+  return document;
+}
+
+// --- writing -----------------------------------------------------------------------------------------------------------
+
+void write_weights(H5Writer& file, const ModelDocument& document, const Written& written) {
+  std::map<std::string, const WeightsRecord*> weights;
+  for (const WeightsRecord& w : document.weights) weights[w.layer] = &w;
+  std::vector<std::string> layer_names;
+  file.group(weights_group);
+  for (const size_t i : written.order) {
+    const LayerRecord& layer = document.graph.layers[i];
+    // A Sequential does not list its input.
+    if (written.sequential && layer.type == "Input") continue;
+    const std::string& name = written.names[i];
+    const std::string place = std::string(weights_group) + "/" + name;
+    layer_names.push_back(name);
+    file.group(place);
+    std::vector<std::string> names;
+    if (const auto w = weights.find(layer.name); w != weights.end()) {
+      for (size_t k = 0; k < w->second->values.size(); ++k) {
+        names.push_back(name + "/" + w->second->names.at(k) + ":0");
+        file.dataset(place + "/" + names.back(), w->second->values[k]);
+      }
+    }
+    file.attribute(place, "weight_names", names);
+  }
+  file.attribute(weights_group, "layer_names", layer_names);
+  file.attribute(weights_group, "backend", "tensorflow");
+  file.attribute(weights_group, "keras_version", written_version);
+  const std::string top = std::string(weights_group) + "/top_level_model_weights";
+  file.group(top);
+  file.attribute(top, "weight_names", std::vector<std::string>{});
+}
+
+Json own_json(const ModelDocument& document, const Written& written) {
+  Json own = Json::object();
+  own["format"] = 1;
+  own["version"] = OCELLUS_VERSION;
+  own["sequential"] = document.graph.sequential;
+  Json renamed = Json::object(), scopes = Json::list(), order = Json::list();
+  for (size_t i = 0; i < written.names.size(); ++i) {
+    const std::string& name = document.graph.layers[i].name;
+    if (name != written.names[i]) renamed[written.names[i]] = name;
+    order.push_back(name);
+  }
+  for (const ScopeRecord& s : document.graph.scopes)
+    scopes.push_back(Json::Object{{"path", s.path}, {"sequential", s.sequential}, {"trainable", s.trainable}});
+  own["renamed"] = renamed;
+  own["scopes"] = scopes;
+  own["order"] = order;
+  for (const LayerRecord& l : document.graph.layers)
+    if (const Json* a = l.parameters.find("activation"); a && a->is_string() && a->as_string() == "hard_sigmoid") own["hard_sigmoid"] = 3;
+  own["classes"] = Json::list_of(document.classes);
+  own["preprocessing"] = document.preprocessing ? document.preprocessing->to_json() : Json();
+  own["training_state"] = document.training_state;
+  if (!document.optimizer) {
+    own["loss"] = document.loss;
+    own["metrics"] = Json::list_of(document.metrics);
+  }
+  return own;
+}
+
+void warn_of_strangers(const GraphRecord& graph, Log& log) {
+  std::string names;
+  for (const LayerRecord& l : graph.layers)
+    if (!is_keras_layer(l.type) && names.find(l.type) == std::string::npos) names += (names.empty() ? "" : ", ") + l.type;
+  if (!names.empty()) log.warning(fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));
+}
+
+class KerasHdf5 : public ModelFormat {
+ public:
+  bool recognizes(const fs::path& file) const override { return has_signature(file) && H5Reader(file).has_attribute("/", "model_config"); }
+
+  ModelDocument read(const fs::path& path, const Registry& registry) const override {
+    const H5Reader file(path);
+    try {
+      return read_document(file, registry);
+    } catch (const DataError& e) {
+      const std::string what = e.what();
+      throw what.starts_with(file.name()) ? e : DataError(fmt::format("{}: {}", file.name(), what));
+    }
+  }
+
+  void write(const ModelDocument& document, const fs::path& path, const Registry& registry, Log& log) const override {
+    const Written written = write_graph(document.graph, registry);
+    warn_of_strangers(document.graph, log);
+    H5Writer::write(path, [&](H5Writer& file) {
+      file.attribute("/", "keras_version", written_version);
+      file.attribute("/", "backend", "tensorflow");
+      file.attribute("/", "model_config", written.model_config.dump());
+      write_weights(file, document, written);
+      write_training(file, document, written, registry, log);
+      file.group(own_group);
+      file.attribute(own_group, "document", own_json(document, written).dump());
+      if (document.sample) {
+        file.dataset(std::string(own_group) + "/sample/input", document.sample->input);
+        file.dataset(std::string(own_group) + "/sample/logits", document.sample->logits);
+      }
+    });
+  }
+};
+
+}  // namespace
+
+void register_keras_hdf5(Registrar& r) {
+  r.add<KerasHdf5>("keras_hdf5", "a whole Keras model in one HDF5 file, with optimizer and training state; the native format");
+}
+
+}  // namespace ocellus::keras

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "ocellus/core/registry.hpp"
-#include "plugins/layer_cases.hpp"
+#include "reference/layer_cases.hpp"
 #include "plugins/layer_run.hpp"
 #include "plugins/layer_truth.hpp"
 

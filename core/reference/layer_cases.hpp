@@ -4,9 +4,9 @@
 
 #include "ocellus/core/shape.hpp"
 
-namespace ocellus::test {
+namespace ocellus::reference {
 
-/// One line of the table that drives the tests of every layer.
+/// One line of the table that drives the tests of every layer, and the selftest.
 struct LayerCase {
   const char* type;
   const char* parameters;  ///< JSON
@@ -90,4 +90,4 @@ inline const std::vector<LayerCase>& layer_cases() {
   return cases;
 }
 
-}  // namespace ocellus::test
+}  // namespace ocellus::reference

@@ -52,9 +52,9 @@ bool is_bookkeeping(const std::string& key) {
   return keys.count(key) != 0;
 }
 
-// Says nothing about what the layer computes in inference, whatever its value.
+// Says nothing about what the layer computes in inference, whatever its value (the renorm_ ones only refine `renorm`).
 bool is_harmless(const std::string& key) {
-  static const std::set<std::string> keys = {"seed", "sparse", "ragged", "optional"};
+  static const std::set<std::string> keys = {"seed", "sparse", "ragged", "optional", "renorm_momentum", "renorm_clipping"};
   return keys.count(key) != 0;
 }
 
@@ -72,7 +72,7 @@ bool is_neutral(const Json& v) {
 
 // Written back these make Keras 3, or an older tf.keras, refuse the file; what they would say is the default.
 bool is_unwritable(const std::string& type, const std::string& key) {
-  static const std::set<std::string> anywhere = {"renorm", "synchronized", "virtual_batch_size", "quantization_config",
+  static const std::set<std::string> anywhere = {"renorm", "renorm_momentum", "renorm_clipping", "synchronized", "virtual_batch_size", "quantization_config",
                                                  "lora_rank", "optional", "fused"};
   static const std::set<std::string> depthwise = {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"};
   return anywhere.count(key) || (type == "DepthwiseConv2D" && depthwise.count(key)) || (type != "Input" && key == "ragged");

@@ -3,7 +3,8 @@
 //   /                   attributes model_config, training_config, keras_version, backend
 //   /model_weights      a group a layer, attribute weight_names, the datasets
 //   /optimizer_weights  iteration, learning rate and slots
-//   /ocellus            what Keras has no place for: training state, classes, preprocessing, sample, names of nested layers
+//   /ocellus            what Keras has no place for: training state, best weights, classes, preprocessing, sample, names of
+//                       nested layers
 //
 // Reads what Keras 2 and 3 save; writes what tf.keras 2.4 and newer and Keras 3 read. docs/formats.md is the contract.
 #include <fmt/format.h>
@@ -23,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr const char* weights_group = "/model_weights";
 constexpr const char* own_group = "/ocellus";
+constexpr const char* best_group = "/ocellus/best_weights";
 // What the file claims to be written by: a version whose dialect it speaks.
 constexpr const char* written_version = "2.13.1";
 
@@ -44,13 +46,14 @@ int major_version(const H5Reader& file) {
   return 2;
 }
 
-std::vector<WeightsRecord> read_weights(const H5Reader& file, const Model& model) {
+// The weights below `root`, which is Keras' group or ours of the same make.
+std::vector<WeightsRecord> read_weights(const H5Reader& file, const std::string& root, const Model& model) {
   std::vector<WeightsRecord> all;
-  if (!file.has_group(weights_group)) return all;
+  if (!file.has_group(root)) return all;
   std::map<std::string, const Entry*> entries;
   for (const Entry& e : model.entries) entries[e.group] = &e;
-  for (const std::string& group : file.texts(weights_group, "layer_names")) {
-    const std::string place = std::string(weights_group) + "/" + group;
+  for (const std::string& group : file.texts(root, "layer_names")) {
+    const std::string place = root + "/" + group;
     if (!file.has_texts(place, "weight_names")) continue;
     const std::vector<std::string> names = file.texts(place, "weight_names");
     if (names.empty()) continue;
@@ -58,10 +61,7 @@ std::vector<WeightsRecord> read_weights(const H5Reader& file, const Model& model
     if (entry == entries.end()) throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have", file.name(), group));
     std::vector<Array> values;
     for (const std::string& name : names) values.push_back(file.read(place + "/" + name));
-    for (WeightsRecord& r : deal_out(*entry->second, names, std::move(values), file.name() + ": " + place)) {
-      // Paths below the entry begin with its name; the group's may be another.
-      all.push_back(std::move(r));
-    }
+    for (WeightsRecord& r : deal_out(*entry->second, names, std::move(values), file.name() + ": " + place)) all.push_back(std::move(r));
   }
   return all;
 }
@@ -94,10 +94,10 @@ void restore_graph(const Json& own, GraphRecord& graph) {
   if (known) std::stable_sort(graph.layers.begin(), graph.layers.end(), [&](const LayerRecord& a, const LayerRecord& b) { return place[a.name] < place[b.name]; });
 }
 
-void sort_weights(ModelDocument& document) {
+void sort_weights(const GraphRecord& graph, std::vector<WeightsRecord>& weights) {
   std::map<std::string, size_t> place;
-  for (size_t i = 0; i < document.graph.layers.size(); ++i) place[document.graph.layers[i].name] = i;
-  std::stable_sort(document.weights.begin(), document.weights.end(),
+  for (size_t i = 0; i < graph.layers.size(); ++i) place[graph.layers[i].name] = i;
+  std::stable_sort(weights.begin(), weights.end(),
                    [&](const WeightsRecord& a, const WeightsRecord& b) { return place[a.layer] < place[b.layer]; });
 }
 
@@ -125,9 +125,11 @@ ModelDocument read_document(const H5Reader& file, const Registry& registry) {
   Model model = parse_model(Json::parse(config, file.name() + ": model_config"), reading);
   restore_names(own, model);
   document.graph = flatten(model);
-  document.weights = read_weights(file, model);
+  document.weights = read_weights(file, weights_group, model);
+  document.best_weights = read_weights(file, best_group, model);
   restore_graph(own, document.graph);
-  sort_weights(document);
+  sort_weights(document.graph, document.weights);
+  sort_weights(document.graph, document.best_weights);
   read_training(file, model, reading, document);
   read_rest(file, own, document);
   return document;
@@ -135,21 +137,21 @@ ModelDocument read_document(const H5Reader& file, const Registry& registry) {
 
 // --- writing -----------------------------------------------------------------------------------------------------------
 
-void write_weights(H5Writer& file, const ModelDocument& document, const Written& written) {
-  std::map<std::string, const WeightsRecord*> weights;
-  for (const WeightsRecord& w : document.weights) weights[w.layer] = &w;
+void write_weights(H5Writer& file, const std::string& root, const std::vector<WeightsRecord>& weights, const GraphRecord& graph,
+                   const Written& written) {
+  std::map<std::string, const WeightsRecord*> of_layer;
+  for (const WeightsRecord& w : weights) of_layer[w.layer] = &w;
   std::vector<std::string> layer_names;
-  file.group(weights_group);
+  file.group(root);
   for (const size_t i : written.order) {
-    const LayerRecord& layer = document.graph.layers[i];
     // A Sequential does not list its input.
-    if (written.sequential && layer.type == "Input") continue;
+    if (written.sequential && graph.layers[i].type == "Input") continue;
     const std::string& name = written.names[i];
-    const std::string place = std::string(weights_group) + "/" + name;
+    const std::string place = root + "/" + name;
     layer_names.push_back(name);
     file.group(place);
     std::vector<std::string> names;
-    if (const auto w = weights.find(layer.name); w != weights.end()) {
+    if (const auto w = of_layer.find(graph.layers[i].name); w != of_layer.end()) {
       for (size_t k = 0; k < w->second->values.size(); ++k) {
         names.push_back(name + "/" + w->second->names.at(k) + ":0");
         file.dataset(place + "/" + names.back(), w->second->values[k]);
@@ -157,8 +159,13 @@ void write_weights(H5Writer& file, const ModelDocument& document, const Written&
     }
     file.attribute(place, "weight_names", names);
   }
-  file.attribute(weights_group, "layer_names", layer_names);
+  file.attribute(root, "layer_names", layer_names);
+}
+
+void write_model_weights(H5Writer& file, const ModelDocument& document, const Written& written) {
+  write_weights(file, weights_group, document.weights, document.graph, written);
   file.attribute(weights_group, "backend", "tensorflow");
+  // Without it Keras takes the weights for those of version 1.
   file.attribute(weights_group, "keras_version", written_version);
   const std::string top = std::string(weights_group) + "/top_level_model_weights";
   file.group(top);
@@ -221,10 +228,11 @@ class KerasHdf5 : public ModelFormat {
       file.attribute("/", "keras_version", written_version);
       file.attribute("/", "backend", "tensorflow");
       file.attribute("/", "model_config", written.model_config.dump());
-      write_weights(file, document, written);
+      write_model_weights(file, document, written);
       write_training(file, document, written, registry, log);
       file.group(own_group);
       file.attribute(own_group, "document", own_json(document, written).dump());
+      if (!document.best_weights.empty()) write_weights(file, best_group, document.best_weights, document.graph, written);
       if (document.sample) {
         file.dataset(std::string(own_group) + "/sample/input", document.sample->input);
         file.dataset(std::string(own_group) + "/sample/logits", document.sample->logits);

@@ -78,6 +78,22 @@ BOOST_AUTO_TEST_CASE(fused_equals_unfused) {
   }
 }
 
+// A block with a convolution in its shortcut: both branches could take the merge, one may.
+BOOST_AUTO_TEST_CASE(two_convolutions_that_meet_fuse_once) {
+  const char* conv = R"({"filters": 4, "kernel_size": 3, "padding": "same"})";
+  const auto n = make(graph({{"Input", "in", R"({"shape": [5, 6, 3]})", {}},
+                             {"Conv2D", "main", conv, {"in"}},
+                             {"Conv2D", "shortcut", conv, {"in"}},
+                             {"BatchNormalization", "bn", "{}", {"main"}},
+                             {"Add", "add", "{}", {"shortcut", "bn"}},
+                             {"ReLU", "relu", "{}", {"add"}},
+                             {"Flatten", "flat", "{}", {"relu"}}},
+                            {"flat"}));
+  const Array x = noise(Shape{2, 5, 6, 3}, 8);
+  check_close(run(*n, {.batch = 2}, x, "relu"), run(*n, {.batch = 2, .fuse = false}, x, "relu"),
+              1e-5);
+}
+
 BOOST_AUTO_TEST_CASE(fusion_shortens_the_way) {
   const auto n = make(residual());
   Execution fused(*n, {}), plain(*n, {.fuse = false});

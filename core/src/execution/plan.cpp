@@ -258,6 +258,8 @@ class Planner {
     std::vector<int> chain;
     int current = step.outputs[0];
     while (const auto next = follower(current)) {
+      // Where two branches meet, the one that came first took the merge into its store.
+      if (claimed[next->first]) break;
       if (!append_stages(next->first, next->second, stages)) break;
       chain.push_back(next->first);
       current = plan_.outputs_of[next->first][0];

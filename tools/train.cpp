@@ -85,8 +85,10 @@ void train(Tool& tool) {
                                  recipe.model.empty() ? "model" : "data",
                                  recipe.model.empty() ? "" : " on"));
 
-  const fs::path folder = resume ? old : tool.output_folder("train", recipe.model);
-  const Trained t = train_recipe(tool, recipe, folder, resume);
+  fs::path folder = old;
+  const Trained t = train_recipe(
+      tool, recipe,
+      [&] { return resume ? old : folder = tool.output_folder("train", recipe.model); }, resume);
   Report report("Training of " + short_name(recipe.model));
   tool.describe(report, recipe.model);
   report.header("data", recipe.data);

@@ -86,7 +86,8 @@ Features extract_features(Network& network, std::shared_ptr<const Dataset> data,
   }
   const int n = static_cast<int>(f.names.size());
   if (n == 0) throw DataError("the data set is empty: no features");
-  f.values = Array(Shape{n, static_cast<int>(values.size()) / n}, std::move(values));
+  const int dimensions = static_cast<int>(values.size()) / n;
+  f.values = Array(Shape{n, dimensions}, std::move(values));
   return f;
 }
 

@@ -2,38 +2,8 @@
 # The package, as somebody outside sees it: installs Ocellus to a prefix, builds docs/examples/plugin-template against it
 # in a folder of its own, trains a network that uses the template's layer, and runs its analyzer.
 #   run.sh BUILD_DIR TEMPLATE_DIR
-set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/../tools/lib.sh"
 build=$1 template=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-# What is not installed must not be found, and nothing may be left in the caller's folder.
-unset OCELLUS_PLUGIN_PATH OCELLUS_KERNEL_PATH
-cd "$work"
-
-fail() { printf 'FAILED: %s\n' "$1" >&2; exit 1; }
-expect() { grep -q -- "$2" "$1" || { cat "$1" >&2; fail "'$2' is not in $1"; }; }
-
-# An IDX data set of ten classes: class k is a bright band of rows that begins at row 2k.
-bytes32() { printf '%b' "$(printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 >> 24 & 255)) $(($1 >> 16 & 255)) $(($1 >> 8 & 255)) $(($1 & 255)))"; }
-image() {
-  local row
-  for row in {0..27}; do
-    if ((row >= 2 * $1 && row < 2 * $1 + 4)); then printf '\xe0%.0s' {1..28}; else printf '\x20%.0s' {1..28}; fi
-  done
-}
-make_data() {
-  local split=$1 count=$2 c i
-  mkdir -p data
-  { bytes32 2051; bytes32 $((count * 10)); bytes32 28; bytes32 28; } >"data/$split-images-idx3-ubyte"
-  { bytes32 2049; bytes32 $((count * 10)); } >"data/$split-labels-idx1-ubyte"
-  for c in {0..9}; do image "$c" >"class$c"; done
-  for ((i = 0; i < count; ++i)); do
-    for c in {0..9}; do
-      cat "class$c" >>"data/$split-images-idx3-ubyte"
-      printf '%b' "\\x0$c" >>"data/$split-labels-idx1-ubyte"
-    done
-  done
-}
 
 cmake --install "$build" --prefix "$work/prefix" >install.log || { cat install.log >&2; fail "cmake --install"; }
 cmake -S "$template" -B plugin -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release >plugin.log 2>&1 &&
@@ -48,8 +18,8 @@ expect plugins.txt "analyzer: contrast"
 "$ocellus" plugins contrast --plugin "$plugin" >contrast.txt
 expect contrast.txt "points of the curve"
 
-make_data train 40
-make_data t10k 4
+make_idx data train 40
+make_idx data t10k 4
 net='28x28x1: conv3(4) BoxBlur(radius=1) relu pool3 dense(10)'
 "$ocellus" train --plugin "$plugin" --model "$net" --data "idx:$work/data" --epochs 8 --batch 20 --out run --quiet
 "$ocellus" evaluate run/model.h5 "idx:$work/data" --plugin "$plugin" --json --quiet >evaluation.json
@@ -58,6 +28,10 @@ expect evaluation.json '"accuracy": 1'
 if "$ocellus" evaluate run/model.h5 "idx:$work/data" --quiet 2>refused.txt; then fail "a model of an unknown layer ran"; else code=$?; fi
 [[ $code == 3 ]] || fail "an unknown layer gave exit code $code, not 3"
 expect refused.txt BoxBlur
+
+# The device computes what its reference says, forward and backward.
+"$ocellus" selftest --plugin "$plugin" --verbose --quiet >selftest.txt
+expect selftest.txt "good  BoxBlur .*gradient by input"
 
 # Its kernel shows under its name, and the activation behind it runs inside it.
 "$ocellus" bench network run/model.h5 --repeat 1 --profile --verbose --plugin "$plugin" >bench.txt 2>profile.txt

@@ -101,6 +101,8 @@ void Terminal::update(const std::string& label, int64_t done, int64_t total,
 
 void Terminal::write(Level level, const std::string& line) {
   if ((level == Level::debug && !verbose) || (level == Level::info && quiet)) return;
+  // A remark of every checkpoint is worth one line, not sixty.
+  if (level == Level::warning && !warned_.insert(line).second) return;
   finish_line();
   std::fprintf(stderr, "%s%s\n", level == Level::warning ? "warning: " : "", line.c_str());
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 
 #include "ocellus/core/progress.hpp"
@@ -41,6 +42,7 @@ class Terminal : public Progress, public Log {
   Clock::time_point label_begin_ = begin_, shown_ = begin_;
   std::string label_;
   bool bar_stands_ = false;
+  std::set<std::string> warned_;
 };
 
 /// "1m 04s", "12 s", "0.3 s"

@@ -55,13 +55,11 @@ Json to_json(const Recipe& r) {
                       {"checkpoint_every", r.checkpoint_every}};
 }
 
-Trained train_recipe(Tool& tool, const Recipe& recipe, const fs::path& folder, bool resume) {
+Trained train_recipe(Tool& tool, const Recipe& recipe, const std::function<fs::path()>& make_folder,
+                     bool resume) {
   Trained t;
-  t.model = folder / "model.h5";
   t.metrics = recipe.metrics;
   TrainingOptions options = training_options(tool.registry(), recipe);
-  options.checkpoint = t.model;
-  options.resume = resume;
   const auto training = open_data(tool, recipe.data, "train");
   std::shared_ptr<Dataset> validation;
   if (!recipe.validation_data.empty()) validation = open_data(tool, recipe.validation_data, "test");
@@ -73,10 +71,13 @@ Trained train_recipe(Tool& tool, const Recipe& recipe, const fs::path& folder, b
   if (assumed)
     tool.terminal.info(fmt::format("preprocessing: {} (assumed; --preprocess sets another)",
                                    document.preprocessing->str()));
-  write_atomically(folder / "recipe.json", to_json(recipe).dump(2) + "\n");
 
   tool.seed.value = recipe.seed.value;
   t.network = tool.place(document);
+  const fs::path folder = make_folder();
+  write_atomically(folder / "recipe.json", to_json(recipe).dump(2) + "\n");
+  t.model = options.checkpoint = folder / "model.h5";
+  options.resume = resume;
   Trainer trainer(tool.registry(), *t.network, training, validation, options);
   try {
     t.history = trainer.run(tool.terminal, tool.terminal);

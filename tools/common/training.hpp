@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "ocellus/core/network.hpp"
@@ -20,8 +21,8 @@ struct Trained {
 
 /// Trains by a recipe into a folder: model.h5 (also the checkpoint), recipe.json, history.json,
 /// history.csv. With `resume` goes on from the folder's model.h5. Interrupted says how to go on.
-Trained train_recipe(Tool& tool, const Recipe& recipe, const std::filesystem::path& folder,
-                     bool resume);
+Trained train_recipe(Tool& tool, const Recipe& recipe,
+                     const std::function<std::filesystem::path()>& make_folder, bool resume);
 
 /// The recipe as JSON, as `--print-recipe` shows it and recipe.json holds it.
 Json to_json(const Recipe& recipe);

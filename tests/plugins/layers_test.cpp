@@ -9,6 +9,8 @@
 
 using namespace ocellus;
 using namespace ocellus::test;
+using ocellus::reference::layer_cases;
+using ocellus::reference::LayerCase;
 
 namespace {
 

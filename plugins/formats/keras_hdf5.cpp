@@ -172,6 +172,13 @@ void write_model_weights(H5Writer& file, const ModelDocument& document, const Wr
   file.attribute(top, "weight_names", std::vector<std::string>{});
 }
 
+bool uses_activation(const GraphRecord& graph, const std::string& name) {
+  return std::any_of(graph.layers.begin(), graph.layers.end(), [&](const LayerRecord& l) {
+    const Json* a = l.parameters.find("activation");
+    return a && *a == Json(name);
+  });
+}
+
 Json own_json(const ModelDocument& document, const Written& written) {
   Json own = Json::object();
   own["format"] = 1;
@@ -188,8 +195,7 @@ Json own_json(const ModelDocument& document, const Written& written) {
   own["renamed"] = renamed;
   own["scopes"] = scopes;
   own["order"] = order;
-  for (const LayerRecord& l : document.graph.layers)
-    if (const Json* a = l.parameters.find("activation"); a && a->is_string() && a->as_string() == "hard_sigmoid") own["hard_sigmoid"] = 3;
+  if (uses_activation(document.graph, "hard_sigmoid")) own["hard_sigmoid"] = 3;
   own["classes"] = Json::list_of(document.classes);
   own["preprocessing"] = document.preprocessing ? document.preprocessing->to_json() : Json();
   own["training_state"] = document.training_state;
@@ -204,6 +210,8 @@ void warn_of_strangers(const GraphRecord& graph, Log& log) {
   std::string names;
   for (const LayerRecord& l : graph.layers)
     if (!is_keras_layer(l.type) && names.find(l.type) == std::string::npos) names += (names.empty() ? "" : ", ") + l.type;
+  for (const auto& [activation, other] : {std::pair{"hard_sigmoid", "tf.keras"}, std::pair{"hard_sigmoid_v2", "Keras 3"}})
+    if (uses_activation(graph, activation)) log.warning(fmt::format("{} computes its hard_sigmoid by another formula than this model's {}", other, activation));
   if (!names.empty()) log.warning(fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));
 }
 

@@ -127,7 +127,7 @@ struct Trained {
   size_t count = 0;               // all parameters, frozen ones included
   std::vector<Shape> shapes;      // of all
   std::vector<size_t> in_order;   // trained ones in Keras' order
-  std::vector<std::string> names; // of all: "conv2d_kernel"
+  std::vector<std::string> names;  // of all: "conv2d/kernel"
 };
 
 Trained trained_of(const GraphRecord& graph, const std::vector<WeightsRecord>& weights, const std::vector<std::string>& order,
@@ -142,7 +142,7 @@ Trained trained_of(const GraphRecord& graph, const std::vector<WeightsRecord>& w
     for (size_t i = 0; i < n; ++i) {
       t.shapes.push_back(w->values[i].shape());
       const auto k = keras_name.find(l.name);
-      t.names.push_back((k == keras_name.end() ? l.name : k->second) + "_" + w->names[i]);
+      t.names.push_back((k == keras_name.end() ? l.name : k->second) + "/" + w->names[i]);
     }
     t.count += n;
   }
@@ -208,28 +208,31 @@ Json written_optimizer(const OptimizerRecord& o, const Registry& registry) {
     if (key == "weight_decay" && o.type != "AdamW" && (value.is_null() || value.as_double() == 0)) continue;
     config[key] = value;
   }
-  return Json::Object{{"class_name", o.type}, {"config", config}};
+  // tf.keras knows AdamW by its registered name only, Keras 3 by either.
+  return Json::Object{{"class_name", o.type == "AdamW" ? "Custom>AdamW" : o.type}, {"config", config}};
 }
 
-// As optimizer.variables of Keras 3 and of tf.keras since 2.11: iteration, learning_rate, then the slots; Adam's alternate
-// from weight to weight, others stand one after the other.
+// Laid out so that tf.keras 2.4 to 2.15 goes on from it: the iteration, then one slot after the other, as its older optimizers
+// list their weights, which it makes of a configuration that does not say otherwise; only AdamW, which is younger, lists the
+// slots of each weight together. Keras 3 does not go on even from its own .h5 files: its loader builds the optimizer without
+// weights, and says so in a warning (3.15).
 void write_state(H5Writer& file, const OptimizerRecord& o, const Trained& trained, const Registry& registry) {
-  std::string prefix = o.type;
-  std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::vector<std::string> names;
   file.group(state_group);
   const auto put = [&](const std::string& name, const Array& values) {
-    names.push_back(prefix + "/" + name);
-    file.dataset(std::string(state_group) + "/" + names.back(), values);
+    names.push_back(name);
+    file.dataset(std::string(state_group) + "/" + name, values);
   };
-  Array iteration(Shape(), DType::i64), rate(Shape(), DType::f32);
+  Array iteration(Shape(), DType::i64);
   iteration.i64()[0] = o.iteration;
-  rate.f32()[0] = static_cast<float>(o.parameters.get("learning_rate", 0.001));
-  put("iteration", iteration);
-  put("learning_rate", rate);
+  put("iteration:0", iteration);
   const auto slots = registry.create<Optimizer>(o.type, o.parameters, "optimizer " + o.type)->slots();
-  const auto put_slot = [&](size_t s, size_t p) { put(trained.names[p] + "_" + slots.at(s), o.slots[s].at(p)); };
-  if (o.type.starts_with("Adam")) {
+  const auto put_slot = [&](size_t s, size_t p) {
+    // All but RMSprop abbreviate.
+    const std::string slot = o.type == "RMSprop" ? slots.at(s) : slots.at(s) == "velocity" ? "v" : "m";
+    put(fmt::format("{}/{}/{}:0", o.type, slot, trained.names[p]), o.slots[s].at(p));
+  };
+  if (o.type == "AdamW") {
     for (const size_t p : trained.in_order)
       for (size_t s = 0; s < o.slots.size(); ++s) put_slot(s, p);
   } else {

@@ -282,6 +282,48 @@ BOOST_AUTO_TEST_CASE(hard_sigmoid_means_what_it_meant) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
+// For tests/fixtures/check_in_keras.py: models as we write them, and what we compute for them.
+BOOST_AUTO_TEST_CASE(models_for_keras) {
+  const char* to = std::getenv("OCELLUS_WRITE_MODELS");
+  if (!to) {
+    BOOST_TEST_MESSAGE("SKIPPED: OCELLUS_WRITE_MODELS names no folder");
+    return;
+  }
+  fs::create_directories(to);
+  std::vector<std::pair<std::string, ModelDocument>> models;
+  for (const std::string& version : versions)
+    for (const auto& names : {inference_models, trained_models})
+      for (const std::string& name : names) models.emplace_back(version + "_" + name, open(fixtures / version / (name + ".h5")));
+  SilentLog log;
+  const GraphRecord out_of_order = graph({{"Input", "in", R"({"shape": [7, 6, 4]})", {}},
+                                          {"Conv2D", "late", R"({"filters": 4, "kernel_size": 1})", {"in"}},
+                                          {"Conv2D", "early", R"({"filters": 4, "kernel_size": 1})", {"in"}},
+                                          {"Conv2D", "deep", R"({"filters": 4, "kernel_size": 1, "activation": "relu"})", {"early"}},
+                                          {"Conv2D", "deep", "", {"deep"}},
+                                          {"Add", "sum", "{}", {"deep:1", "late"}},
+                                          {"GlobalAveragePooling2D", "gap", "{}", {"sum"}}},
+                                         {"gap"});
+  std::vector<std::pair<std::string, GraphRecord>> graphs = {{"out_of_order", out_of_order}};
+  for (const char* name : {"lenet5", "lenet5(activation=tanh,pooling=average)", "cifar_small", "mnist_cnn",
+                           "12x10x2: conv3(4) bn LeakyReLU(0.2) avgpool dropout(0.1) pad1 conv3(3,elu) dense(1)"})
+    graphs.emplace_back(std::to_string(graphs.size()), open_model(world().registry, {name, Json::object(), false}, log).graph);
+  for (const auto& [name, g] : graphs) {
+    Network n(world().registry, g);
+    n.place(world().device, 1);
+    randomize(n);
+    models.emplace_back("ours_" + name, n.document());
+  }
+  for (const auto& [name, d] : models) {
+    const Network n(world().registry, d);
+    const Array x = noise(n.shape(n.inputs().front()).with_batch(3), 5);
+    save_model(world().registry, d, (fs::path(to) / (name + ".h5")).string(), log);
+    H5Writer::write(fs::path(to) / (name + ".io.h5"), [&](H5Writer& file) {
+      file.dataset("/input", x);
+      file.dataset("/output", predict(d, x));
+    });
+  }
+}
+
 // A crash of HDF5 in the child is an error with exit code 5; whatever else happens, this process lives.
 BOOST_AUTO_TEST_CASE(damaged_files_are_refused_or_read_but_never_crash) {
   TemporaryDirectory dir;

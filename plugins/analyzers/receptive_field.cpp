@@ -100,7 +100,9 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
       const double area = fields[i].h.size * fields[i].w.size;
       if (fields[i].global || network.nodes()[i].outputs[0].rank() != 4 || area <= before) continue;
       before = area;
-      layers.push_back(network.nodes()[i].name);
+      // "conv1/linear" is what goes into an activation; people know the layer by its output, which sees the same.
+      const std::string& name = network.nodes()[i].name;
+      layers.push_back(name.substr(0, name.rfind("/linear")));
     }
     return layers;
   }

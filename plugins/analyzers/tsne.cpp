@@ -87,7 +87,8 @@ Points Tsne::gather(AnalysisContext& context, const std::string& layer) const {
     }
   });
   const int n = static_cast<int>(indices.size());
-  p.features = Array(Shape{n, static_cast<int>(features.size() / n)}, std::move(features));
+  const int dimensions = static_cast<int>(features.size()) / n;
+  p.features = Array(Shape{n, dimensions}, std::move(features));
   if (std::any_of(p.labels.begin(), p.labels.end(), [](int l) { return l < 0; })) p.labels.clear();
   return p;
 }
@@ -124,7 +125,7 @@ Array cleaned(const Array& features, Results& results) {
   std::sort(order.begin(), order.end(), [&](int a, int b) { return std::ranges::lexicographical_compare(row(a), row(b)); });
   int duplicates = 0;
   for (int i = 1; i < n; ++i) duplicates += std::ranges::equal(row(order[i - 1]), row(order[i]));
-  if (duplicates) results.add(Note{fmt::format("{} points repeat the features of another one; they lie on the same spot.", duplicates), true});
+  if (duplicates) results.add(Note{fmt::format("{} points repeat the features of another one.", duplicates), true});
   return out;
 }
 

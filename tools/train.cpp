@@ -4,7 +4,6 @@
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/evaluation.hpp"
-#include "ocellus/core/file.hpp"
 #include "tool.hpp"
 #include "training.hpp"
 
@@ -37,7 +36,7 @@ std::string last_epoch_text(const Trained& t) {
 // recipe is the file.
 Recipe read_recipe(const std::string& file, const Json& flags,
                    const std::vector<std::string>& assignments) {
-  Json recipe = file.empty() ? Json::object() : Json::parse(read_text(file), file);
+  Json recipe = file.empty() ? Json::object() : read_recipe_file(file);
   if (!recipe.is_object()) throw UsageError(fmt::format("{}: a recipe is an object", file));
   for (const auto& [key, value] : flags.as_object()) recipe[key] = value;
   for (const std::string& a : assignments) set_key(recipe, a);
@@ -103,7 +102,8 @@ void train(Tool& tool) {
 int main(int argc, char** argv) {
   return ocellus::tools::run(
       {"train", "[RECIPE] [flags]",
-       "Trains a network by a recipe (JSON, comments allowed) or by flags, into a folder with "
+       "Trains a network by a recipe (a JSON file, comments allowed, or the name of one that "
+       "ships) or by flags, into a folder with "
        "model.h5, "
        "recipe.json, history.json, history.csv and report.html. Ctrl-C leaves a checkpoint; "
        "--resume goes on "

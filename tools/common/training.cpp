@@ -7,6 +7,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/evaluation.hpp"
 #include "ocellus/core/file.hpp"
+#include "ocellus/core/text.hpp"
 
 namespace ocellus::tools {
 namespace fs = std::filesystem;
@@ -34,6 +35,21 @@ Json architecture_parameters(const Registry& registry, const Recipe& recipe, con
 }
 
 }  // namespace
+
+Json read_recipe_file(const std::string& name) {
+  if (fs::is_regular_file(name)) return Json::parse(read_text(name), name);
+  // bin/ and share/ lie side by side in the build tree and in the installed tree.
+  const fs::path folder =
+      fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/ocellus/recipes";
+  std::vector<std::string> known;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    known.push_back(it->path().stem());
+  const fs::path shipped = folder / (name + ".json");
+  if (!fs::is_regular_file(shipped))
+    throw UsageError(fmt::format("no recipe '{}'{}", name, suggestion(name, known)));
+  return Json::parse(read_text(shipped), shipped.string());
+}
 
 Json to_json(const Recipe& r) {
   return Json::Object{{"model", r.model},

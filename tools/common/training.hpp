@@ -24,6 +24,10 @@ struct Trained {
 Trained train_recipe(Tool& tool, const Recipe& recipe,
                      const std::function<std::filesystem::path()>& make_folder, bool resume);
 
+/// A recipe by its file, or by the name of one that ships: "fashion-mnist" is
+/// share/ocellus/recipes/fashion-mnist.json. Throws UsageError with the nearest known name.
+Json read_recipe_file(const std::string& name);
+
 /// The recipe as JSON, as `--print-recipe` shows it and recipe.json holds it.
 Json to_json(const Recipe& recipe);
 

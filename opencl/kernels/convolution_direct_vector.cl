@@ -41,7 +41,7 @@ void convolution_direct_vector(AXIS(h), AXIS(w), int n, int all_columns, __globa
       uint pixel[ROWS];
       for (int r = 0; r < ROWS; ++r) pixel[r] = target + (ow + r) * w_step;
       for (int column = first, t = 0; column < end; column += COLS, ++t) {
-        float16 sums[ROWS][NV];
+        vec sums[ROWS][NV];
         clear(sums);
         for (int kh = 0; kh < h_kernel; ++kh) {
           const float* window = lines + kh * line + ow * A_ROW;

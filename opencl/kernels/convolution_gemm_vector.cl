@@ -61,7 +61,7 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
     for (int column = first; column < end; column += COLS) {
       copy_tile(kernel_ + group * n, all_columns, column, n, k0, depth, tile);
       for (int row = 0, p = 0; row < rows; row += ROWS, ++p) {
-        float16 sums[ROWS][NV];
+        vec sums[ROWS][NV];
         clear(sums);
         multiply(depth, panels + p * PANEL, tile, sums);
         store(sums, y, y_stride, target + row, min(ROWS, rows - row), group * n + column, group * n + n,

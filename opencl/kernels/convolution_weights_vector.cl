@@ -10,14 +10,14 @@
 
 #define AXIS(a) int a##_in, int a##_out, int a##_kernel, int a##_stride, int a##_dilation, int a##_pad
 
-inline void load_sums(const float* from, float16 sums[ROWS][NV]) {
+inline void load_sums(const float* from, vec sums[ROWS][NV]) {
   for (int r = 0; r < ROWS; ++r)
-    for (int v = 0; v < NV; ++v) sums[r][v] = vload16(r * NV + v, from);
+    for (int v = 0; v < NV; ++v) sums[r][v] = LOAD(r * NV + v, from);
 }
 
-inline void save_sums(float16 sums[ROWS][NV], float* to) {
+inline void save_sums(vec sums[ROWS][NV], float* to) {
   for (int r = 0; r < ROWS; ++r)
-    for (int v = 0; v < NV; ++v) vstore16(sums[r][v], r * NV + v, to);
+    for (int v = 0; v < NV; ++v) STORE(sums[r][v], r * NV + v, to);
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -56,7 +56,7 @@ void convolution_weights_vector(int batch, AXIS(h), AXIS(w), int group_in, int g
     for (int kh = 0; kh < h_kernel; ++kh)
       for (int kw = 0; kw < runs_w; ++kw)
         for (int t = 0; t < tiles; ++t, at += ROWS * COLS) {
-          float16 sums[ROWS][NV];
+          vec sums[ROWS][NV];
           load_sums(at, sums);
           for (int r = 0; r < rows; ++r)
             multiply(w_out, lines + (r * h_kernel + kh) * line + kw * W_DILATION * SLOTS + t * ROWS,

@@ -54,7 +54,7 @@ void gemm_vector(int m, int n, int k, __global const float* restrict a, uint a_o
     for (int column = column0; column < column1; column += COLS) {
       copy_tile(b, b_stride, column, n, k0, depth, tile);
       for (int row = row0, p = 0; row < row1; row += ROWS, ++p) {
-        float16 sums[ROWS][NV];
+        vec sums[ROWS][NV];
         clear(sums);
         multiply(depth, panels + p * PANEL, tile, sums);
         uint rows[ROWS];

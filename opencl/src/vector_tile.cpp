@@ -6,7 +6,9 @@
 
 namespace ocellus::opencl {
 
-std::string VectorTile::options() const { return fmt::format("-DROWS={} -DNV={}", rows, vectors); }
+std::string VectorTile::options() const {
+  return fmt::format("-DROWS={} -DNV={} -DLANES={}", rows, vectors, lanes);
+}
 
 void VectorTile::split_rows(int n) {
   const int most = rows == 12 && vectors == 1 ? 24 : rows;
@@ -17,8 +19,12 @@ void VectorTile::split_rows(int n) {
 VectorTile VectorTile::of(const Device& device, int columns) {
   cl_uint width = 0;
   clGetDeviceInfo(device.id(), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, nullptr);
-  if (width < 16) return {6, 1};
-  return {12, columns > 16 ? 2 : 1};
+  if (width < 16) return columns > 8 ? VectorTile{6, 2, 8} : VectorTile{6, 1, 8};
+  if (columns <= 8) return {12, 1, 8};
+  if (columns <= 16) return {12, 1, 16};
+  if (columns <= 24) return {8, 3, 8};
+  const auto padded = [&](int tile) { return (columns + tile - 1) / tile * tile; };
+  return padded(48) < padded(32) ? VectorTile{8, 3, 16} : VectorTile{12, 2, 16};
 }
 
 VectorSplit VectorSplit::best(int rows, int columns, int units, int max_height, double tile,

@@ -8,12 +8,12 @@ namespace ocellus::opencl {
 
 /// The register tile of kernels/ocellus/tile.cl that suits a device: rows x columns sums.
 struct VectorTile {
-  int rows = 12, vectors = 2;  ///< vectors of 16 floats
-  int columns() const { return 16 * vectors; }
+  int rows = 12, vectors = 2, lanes = 16;  ///< `vectors` of `lanes` floats side by side
+  int columns() const { return lanes * vectors; }
   /// Narrows `rows` so that `n` rows fall into equal tiles; a single vector a row leaves registers
   /// for more rows.
   void split_rows(int n);
-  std::string options() const;  ///< "-DROWS=12 -DNV=2"
+  std::string options() const;  ///< "-DROWS=12 -DNV=2 -DLANES=16"
 
   /// For results that are `columns` wide: 24 accumulators where there are 32 registers of 16
   /// floats, 6 of 16 where not.

@@ -1,4 +1,4 @@
-// The heart of the vector family: a register tile of ROWS x COLS sums, COLS = 16 * NV, for one work-item without barriers.
+// The heart of the vector family: a register tile of ROWS x COLS sums, COLS = LANES * NV, for one work-item without barriers.
 // The host chooses ROWS and NV so that ROWS * NV accumulators fill the device's vector registers (12 x 2 of 32 for AVX-512).
 //   panel of A: element (row, k) at row * A_ROW + k * A_K, both constants, so that addresses are displacements
 //   tile of B:  element (k, column) at k * COLS + column
@@ -12,7 +12,21 @@
 #ifndef KC
 #define KC 256  // depth of a panel: a tile of B (KC * COLS floats) stays in the first two levels of cache
 #endif
-#define COLS (16 * NV)
+#ifndef LANES
+#define LANES 16
+#endif
+#if LANES == 16
+typedef float16 vec;
+#define LOAD vload16
+#define STORE vstore16
+#define EPILOGUE epilogue16
+#else
+typedef float8 vec;
+#define LOAD vload8
+#define STORE vstore8
+#define EPILOGUE epilogue8
+#endif
+#define COLS (LANES * NV)
 #ifdef A_ROW  // whoever includes this defined both
 #elif defined(A_BY_K)  // rows side by side: what a transposed A gives with plain copies
 #define A_ROW 1
@@ -24,21 +38,21 @@
 #define PANEL (ROWS * (KC + 16))  // floats that a panel of A takes, either way
 
 // sums += panel (ROWS x depth) * tile (depth x COLS)
-inline void multiply(int depth, const float* a, const float* b, float16 sums[ROWS][NV]) {
+inline void multiply(int depth, const float* a, const float* b, vec sums[ROWS][NV]) {
   for (int k = 0; k < depth; ++k) {
-    float16 row[NV];
+    vec row[NV];
 #pragma unroll
-    for (int v = 0; v < NV; ++v) row[v] = vload16(v, b + k * COLS);
+    for (int v = 0; v < NV; ++v) row[v] = LOAD(v, b + k * COLS);
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
-      const float16 left = a[r * A_ROW + k * A_K];
+      const vec left = a[r * A_ROW + k * A_K];
 #pragma unroll
       for (int v = 0; v < NV; ++v) sums[r][v] += left * row[v];
     }
   }
 }
 
-inline void clear(float16 sums[ROWS][NV]) {
+inline void clear(vec sums[ROWS][NV]) {
   for (int r = 0; r < ROWS; ++r)
     for (int v = 0; v < NV; ++v) sums[r][v] = 0.0f;
 }
@@ -59,7 +73,7 @@ inline void copy_tile(const __global float* restrict b, uint stride, int column,
   for (int l = 0; l < depth; ++l) {
     const __global float* from = b + (uint)(k + l) * stride + column;
     if (columns == COLS) {
-      for (int v = 0; v < NV; ++v) vstore16(vload16(v, from), v, tile + l * COLS);
+      for (int v = 0; v < NV; ++v) STORE(LOAD(v, from), v, tile + l * COLS);
     } else {
       for (int c = 0; c < COLS; ++c) tile[l * COLS + c] = c < columns ? from[c] : 0.0f;
     }
@@ -68,25 +82,25 @@ inline void copy_tile(const __global float* restrict b, uint stride, int column,
 
 // C at (pixels[r], column), r < rows, = [C +] sums, through the epilogue when these are the last terms of the sums.
 // Columns end at n. `pixels` are rows of C and of the epilogue's operands.
-inline void store(float16 sums[ROWS][NV], __global float* restrict c, uint stride, const uint* pixels, int rows,
+inline void store(vec sums[ROWS][NV], __global float* restrict c, uint stride, const uint* pixels, int rows,
                   int column, int n, bool add, bool last EPILOGUE_PARAMETERS) {
   const bool whole = column + COLS <= n;
   for (int r = 0; r < rows; ++r) {
     __global float* to = c + pixels[r] * stride + column;
     for (int v = 0; v < NV; ++v) {
       if (whole) {
-        float16 x = sums[r][v];
-        if (add) x += vload16(v, to);
-        if (last) x = epilogue16(x, pixels[r], (uint)(column + 16 * v) EPILOGUE_ARGUMENTS);
-        vstore16(x, v, to);
+        vec x = sums[r][v];
+        if (add) x += LOAD(v, to);
+        if (last) x = EPILOGUE(x, pixels[r], (uint)(column + LANES * v) EPILOGUE_ARGUMENTS);
+        STORE(x, v, to);
       } else {
-        float lanes[16];
-        vstore16(sums[r][v], 0, lanes);
-        for (int i = 0; i < 16 && column + 16 * v + i < n; ++i) {
+        float lanes[LANES];
+        STORE(sums[r][v], 0, lanes);
+        for (int i = 0; i < LANES && column + LANES * v + i < n; ++i) {
           float x = lanes[i];
-          if (add) x += to[16 * v + i];
-          if (last) x = epilogue1(x, pixels[r], (uint)(column + 16 * v + i) EPILOGUE_ARGUMENTS);
-          to[16 * v + i] = x;
+          if (add) x += to[LANES * v + i];
+          if (last) x = epilogue1(x, pixels[r], (uint)(column + LANES * v + i) EPILOGUE_ARGUMENTS);
+          to[LANES * v + i] = x;
         }
       }
     }

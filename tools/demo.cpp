@@ -16,11 +16,15 @@ namespace {
 struct Section {
   const char* analyzer;
   const char* parameters;
+  int images;  ///< of the test set, where it explains single ones
 };
 constexpr Section sections[] = {
-    {"confusion", R"({"worst": 20})"}, {"feature_maps", "{}"},
-    {"receptive_field", "{}"},         {"occlusion", "{}"},
-    {"activation_maximization", "{}"}, {"tsne", R"({"points": 2000})"},
+    {"confusion", R"({"worst": 20})", 0},
+    {"feature_maps", "{}", 1},
+    {"receptive_field", "{}", 1},
+    {"occlusion", "{}", 8},
+    {"activation_maximization", "{}", 0},
+    {"tsne", R"({"points": 2000})", 0},
 };
 
 Recipe demo_recipe(const Tool& tool, int epochs) {
@@ -56,10 +60,10 @@ void demo(Tool& tool) {
   report.add(training_curves(trained.history, trained.metrics));
   AnalysisContext context(tool.registry(), network, tool.terminal, tool.terminal);
   context.dataset = test;
-  context.images = take_images(*test, {}, 8);
   context.seed = static_cast<uint64_t>(tool.seed.value);
   for (const Section& s : sections) {
     tool.terminal.info(s.analyzer);
+    context.images = take_images(*test, {}, s.images);
     report.add(tool.registry()
                    .create<Analyzer>(s.analyzer, Json::parse(s.parameters, s.analyzer), s.analyzer)
                    ->run(context));

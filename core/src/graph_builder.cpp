@@ -11,9 +11,14 @@
 namespace ocellus {
 
 std::string keras_layer_name(const std::string& type, int n) {
-  // Keras' to_snake_case: "(.)([A-Z][a-z]+)" then "([a-z])([A-Z])", each "\1_\2": Conv2D -> conv2d, ReLU -> re_lu.
-  const auto upper = [&](size_t i) { return i < type.size() && std::isupper(static_cast<unsigned char>(type[i])); };
-  const auto lower = [&](size_t i) { return i < type.size() && std::islower(static_cast<unsigned char>(type[i])); };
+  // Keras' to_snake_case: "(.)([A-Z][a-z]+)" then "([a-z])([A-Z])", each "\1_\2": Conv2D -> conv2d,
+  // ReLU -> re_lu.
+  const auto upper = [&](size_t i) {
+    return i < type.size() && std::isupper(static_cast<unsigned char>(type[i]));
+  };
+  const auto lower = [&](size_t i) {
+    return i < type.size() && std::islower(static_cast<unsigned char>(type[i]));
+  };
   std::string name;
   for (size_t i = 0; i < type.size(); ++i) {
     if (i && upper(i) && (lower(i + 1) || lower(i - 1))) name += '_';
@@ -40,7 +45,8 @@ TensorRef GraphBuilder::add(const std::string& type, Json::Object parameters, st
   return add(type, std::move(parameters), {last()}, std::move(name));
 }
 
-TensorRef GraphBuilder::add(const std::string& type, Json::Object parameters, std::vector<TensorRef> inputs, std::string name) {
+TensorRef GraphBuilder::add(const std::string& type, Json::Object parameters,
+                            std::vector<TensorRef> inputs, std::string name) {
   LayerRecord layer;
   layer.type = type;
   layer.name = std::move(name);
@@ -51,7 +57,8 @@ TensorRef GraphBuilder::add(const std::string& type, Json::Object parameters, st
 
 TensorRef GraphBuilder::append(LayerRecord layer) {
   const auto taken = [&](const std::string& name) {
-    return std::any_of(graph_.layers.begin(), graph_.layers.end(), [&](const LayerRecord& l) { return l.name == name; });
+    return std::any_of(graph_.layers.begin(), graph_.layers.end(),
+                       [&](const LayerRecord& l) { return l.name == name; });
   };
   if (layer.name.empty()) {
     do layer.name = keras_layer_name(layer.type, counts_[layer.type]++);
@@ -81,9 +88,11 @@ TensorRef GraphBuilder::output_of(const std::string& name) const {
 GraphRecord GraphBuilder::finish(std::vector<TensorRef> outputs) {
   graph_.outputs = outputs.empty() ? std::vector{last()} : std::move(outputs);
   const auto& layers = graph_.layers;
-  graph_.sequential = graph_.inputs.size() == 1 && layers.front().type == "Input" && graph_.outputs == std::vector{last_};
+  graph_.sequential = graph_.inputs.size() == 1 && layers.front().type == "Input" &&
+                      graph_.outputs == std::vector{last_};
   for (size_t i = 1; i < layers.size(); ++i)
-    graph_.sequential &= layers[i].calls.front() == std::vector<TensorRef>{{layers[i - 1].name, 0, 0}};
+    graph_.sequential &=
+        layers[i].calls.front() == std::vector<TensorRef>{{layers[i - 1].name, 0, 0}};
   return graph_;
 }
 

@@ -26,15 +26,19 @@ constexpr const char* native_format = "keras_hdf5";
 
 bool is_word(std::string_view text) {
   return !text.empty() && !std::isdigit(static_cast<unsigned char>(text[0])) &&
-         std::all_of(text.begin(), text.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+         });
 }
 
 // "28x28x1: ...": digits come first, and a ':' behind them.
 bool is_typed(std::string_view text) {
   const size_t colon = text.find(':');
-  return colon != std::string_view::npos && colon > 0 && std::isdigit(static_cast<unsigned char>(trim(text)[0])) &&
-         std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(colon),
-                     [](char c) { return std::isdigit(static_cast<unsigned char>(c)) || c == 'x' || c == ' ' || c == '-'; });
+  return colon != std::string_view::npos && colon > 0 &&
+         std::isdigit(static_cast<unsigned char>(trim(text)[0])) &&
+         std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(colon), [](char c) {
+           return std::isdigit(static_cast<unsigned char>(c)) || c == 'x' || c == ' ' || c == '-';
+         });
 }
 
 // A file whose first character that is no space or comment is '{'.
@@ -53,7 +57,8 @@ ModelDocument open_short_form(const Registry& registry, const fs::path& file) {
   if (!j.find("name")) document.graph.name = file.stem().string();
   if (const Json* classes = j.find("classes"))
     for (const Json& name : classes->as_list()) document.classes.push_back(name.as_string());
-  if (const Json* p = j.find("preprocessing")) document.preprocessing = Preprocessing::from_json(*p);
+  if (const Json* p = j.find("preprocessing"))
+    document.preprocessing = Preprocessing::from_json(*p);
   return document;
 }
 
@@ -65,7 +70,8 @@ std::shared_ptr<ModelFormat> format_of(const Registry& registry, const fs::path&
     if (format->recognizes(file)) return format;
     known += (known.empty() ? "" : ", ") + info->name;
   }
-  throw DataError(fmt::format("{}: not a model in a known format ({})", file.string(), known.empty() ? "none is loaded" : known));
+  throw DataError(fmt::format("{}: not a model in a known format ({})", file.string(),
+                              known.empty() ? "none is loaded" : known));
 }
 
 ModelDocument open_file(const Registry& registry, const fs::path& file, bool trust) {
@@ -83,7 +89,8 @@ ModelDocument open_architecture(const Registry& registry, const ModelRequest& re
   std::vector<std::string> names;
   for (const TypeInfo* info : registry.all(Kind::architecture)) names.push_back(info->name);
   if (!registry.find(Kind::architecture, name))
-    throw UsageError(fmt::format("no model file and no architecture is named '{}'{}", name, suggestion(name, names)));
+    throw UsageError(fmt::format("no model file and no architecture is named '{}'{}", name,
+                                 suggestion(name, names)));
   Json parameters = parse_call(registry, Kind::architecture, address, "model").parameters;
   if (request.architecture.is_object())
     for (const auto& [key, value] : request.architecture.as_object()) parameters[key] = value;
@@ -99,7 +106,8 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
   std::error_code ignored;
   ModelDocument document;
   if (fs::exists(address, ignored)) {
-    if (fs::is_directory(address, ignored)) throw DataError(fmt::format("{}: is a directory, not a model file", address));
+    if (fs::is_directory(address, ignored))
+      throw DataError(fmt::format("{}: is a directory, not a model file", address));
     document = open_file(registry, address, request.trust);
   } else if (is_typed(address)) {
     document.graph = parse_typed_model(registry, address);
@@ -112,8 +120,10 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
   return document;
 }
 
-void save_model(const Registry& registry, const ModelDocument& document, const std::string& file, Log& log) {
-  registry.create<ModelFormat>(native_format, Json::object(), native_format)->write(document, file, registry, log);
+void save_model(const Registry& registry, const ModelDocument& document, const std::string& file,
+                Log& log) {
+  registry.create<ModelFormat>(native_format, Json::object(), native_format)
+      ->write(document, file, registry, log);
 }
 
 }  // namespace ocellus

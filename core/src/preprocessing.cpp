@@ -13,13 +13,17 @@ namespace {
 
 const std::vector<std::string> resize_rules = {"stretch", "crop", "pad"};
 
-// The modes of keras.applications, and the two that small models use. Means and deviations are ImageNet's.
+// The modes of keras.applications, and the two that small models use. Means and deviations are
+// ImageNet's.
 const std::vector<Preprocessing>& known_modes() {
   static const std::vector<Preprocessing> modes = {
       {.name = "none"},
       {.name = "unit", .scale = 1 / 255.0},
       {.name = "tf", .scale = 1 / 127.5, .mean = {1}},
-      {.name = "torch", .scale = 1 / 255.0, .mean = {0.485, 0.456, 0.406}, .deviation = {0.229, 0.224, 0.225}},
+      {.name = "torch",
+       .scale = 1 / 255.0,
+       .mean = {0.485, 0.456, 0.406},
+       .deviation = {0.229, 0.224, 0.225}},
       {.name = "caffe", .mean = {103.939, 116.779, 123.68}, .bgr = true},
       {.name = "standard"},
   };
@@ -31,7 +35,8 @@ double of_channel(const std::vector<double>& values, int c, int channels, double
   if (values.empty()) return otherwise;
   if (values.size() == 1) return values[0];
   if (static_cast<int>(values.size()) != channels)
-    throw UsageError(fmt::format("the preprocessing is for {} channels, the input has {}", values.size(), channels));
+    throw UsageError(fmt::format("the preprocessing is for {} channels, the input has {}",
+                                 values.size(), channels));
   return values[static_cast<size_t>(c)];
 }
 
@@ -43,7 +48,8 @@ std::vector<double> numbers(const Json& j, std::string_view key) {
 }
 
 std::string list_text(const std::vector<double>& values) {
-  return values.size() == 1 ? fmt::format("{:g}", values[0]) : fmt::format("({:g})", fmt::join(values, ", "));
+  return values.size() == 1 ? fmt::format("{:g}", values[0])
+                            : fmt::format("({:g})", fmt::join(values, ", "));
 }
 
 }  // namespace
@@ -70,7 +76,8 @@ Json Preprocessing::to_json() const {
 
 Preprocessing Preprocessing::from_json(const Json& j) {
   if (j.is_string()) return named(j.as_string());
-  static const std::vector<std::string> keys = {"name", "scale", "mean", "deviation", "bgr", "resize"};
+  static const std::vector<std::string> keys = {"name",      "scale", "mean",
+                                                "deviation", "bgr",   "resize"};
   for (const auto& [key, value] : j.as_object())
     if (std::find(keys.begin(), keys.end(), key) == keys.end())
       throw DataError(fmt::format("preprocessing: unknown key '{}'{}", key, suggestion(key, keys)));
@@ -82,14 +89,15 @@ Preprocessing Preprocessing::from_json(const Json& j) {
   p.bgr = j.get("bgr", false);
   p.resize = j.get("resize", "stretch");
   if (std::find(resize_rules.begin(), resize_rules.end(), p.resize) == resize_rules.end())
-    throw DataError(fmt::format("preprocessing: no resize rule '{}'{}", p.resize, suggestion(p.resize, resize_rules)));
+    throw DataError(fmt::format("preprocessing: no resize rule '{}'{}", p.resize,
+                                suggestion(p.resize, resize_rules)));
   if (std::any_of(p.deviation.begin(), p.deviation.end(), [](double d) { return !(d > 0); }))
     throw DataError("preprocessing: a deviation must be above 0");
   return p;
 }
 
-void Preprocessing::affine(int channels, std::vector<float>& scale_out, std::vector<float>& shift_out,
-                           std::vector<int>& order_out) const {
+void Preprocessing::affine(int channels, std::vector<float>& scale_out,
+                           std::vector<float>& shift_out, std::vector<int>& order_out) const {
   scale_out.clear();
   shift_out.clear();
   order_out.clear();
@@ -102,9 +110,13 @@ void Preprocessing::affine(int channels, std::vector<float>& scale_out, std::vec
 }
 
 std::string Preprocessing::str() const {
-  std::string text = scale == 1 ? "x" : scale < 1 ? fmt::format("x / {:g}", 1 / scale) : fmt::format("x * {:g}", scale);
+  std::string text = scale == 1  ? "x"
+                     : scale < 1 ? fmt::format("x / {:g}", 1 / scale)
+                                 : fmt::format("x * {:g}", scale);
   if (!mean.empty()) text += " - " + list_text(mean);
-  if (!deviation.empty()) text = mean.empty() && scale == 1 ? text : "(" + text + ")", text += " / " + list_text(deviation);
+  if (!deviation.empty())
+    text = mean.empty() && scale == 1 ? text : "(" + text + ")",
+    text += " / " + list_text(deviation);
   return bgr ? "BGR, " + text : text;
 }
 

@@ -15,16 +15,19 @@ class ShortModel {
       : registry_(registry), json_(j), where_(std::move(where)), builder_(j.get("name", "model")) {}
 
   GraphRecord read() {
-    static const std::vector<std::string> keys = {"name", "input", "inputs", "layers", "outputs", "classes", "preprocessing"};
+    static const std::vector<std::string> keys = {"name",    "input",   "inputs",       "layers",
+                                                  "outputs", "classes", "preprocessing"};
     for (const auto& [key, value] : json_.as_object())
       if (std::find(keys.begin(), keys.end(), key) == keys.end())
         throw UsageError(fmt::format("{}: unknown key '{}'{}", where_, key, suggestion(key, keys)));
     read_inputs();
     const Json::List& layers = json_.at("layers").as_list();
-    for (size_t i = 0; i < layers.size(); ++i) read_layer(layers[i], fmt::format("{}: layer {}", where_, i + 1));
+    for (size_t i = 0; i < layers.size(); ++i)
+      read_layer(layers[i], fmt::format("{}: layer {}", where_, i + 1));
     std::vector<TensorRef> outputs;
     if (const Json* names = json_.find("outputs"))
-      for (const Json& name : names->as_list()) outputs.push_back(builder_.output_of(name.as_string()));
+      for (const Json& name : names->as_list())
+        outputs.push_back(builder_.output_of(name.as_string()));
     return builder_.finish(std::move(outputs));
   }
 
@@ -43,14 +46,18 @@ class ShortModel {
     }
   }
 
-  // "Flatten", or ["Conv2D", {"filters": 8, ..., "name": "conv1", "inputs": ["a"], "trainable": false}].
+  // "Flatten", or ["Conv2D", {"filters": 8, ..., "name": "conv1", "inputs": ["a"], "trainable":
+  // false}].
   void read_layer(const Json& j, const std::string& where) {
     const bool bare = j.is_string();
     if (!bare && !(j.is_list() && (j.size() == 1 || j.size() == 2) && j.at(size_t{0}).is_string()))
-      throw UsageError(fmt::format("{}: expected \"Type\" or [\"Type\", {{parameters}}], found {}", where, j.dump()));
+      throw UsageError(fmt::format("{}: expected \"Type\" or [\"Type\", {{parameters}}], found {}",
+                                   where, j.dump()));
     const std::string type = bare ? j.as_string() : j.at(size_t{0}).as_string();
     Json given = j.is_list() && j.size() == 2 ? j.at(1) : Json::object();
-    if (!given.is_object()) throw UsageError(fmt::format("{}: the parameters of {} are no object: {}", where, type, given.dump()));
+    if (!given.is_object())
+      throw UsageError(
+          fmt::format("{}: the parameters of {} are no object: {}", where, type, given.dump()));
     const std::string name = given.get("name", "");
     const bool trainable = given.get("trainable", true);
     std::vector<TensorRef> inputs;
@@ -65,7 +72,8 @@ class ShortModel {
   }
 
   // A misspelt word is told here, with its line, and not when the network is built.
-  void check_parameters(const std::string& type, const Json& given, const std::string& where) const {
+  void check_parameters(const std::string& type, const Json& given,
+                        const std::string& where) const {
     const TypeInfo& info = [&]() -> const TypeInfo& {
       try {
         return registry_.get(Kind::layer, type);

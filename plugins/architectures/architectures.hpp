@@ -22,11 +22,14 @@ struct ImageClassifier {
 template <class P>
 void add_common(Parameters<P>& p) {
   // Pointers to members of the base, as members of P.
-  p.add("input_shape", static_cast<std::vector<int> P::*>(&P::input_shape), "height, width, channels").min(1);
+  p.add("input_shape", static_cast<std::vector<int> P::*>(&P::input_shape),
+        "height, width, channels")
+      .min(1);
   p.add("classes", static_cast<int P::*>(&P::classes), "number of classes").min(2);
 }
 
-/// Begins a graph with its input. Throws UsageError unless the shape has three extents of at least `smallest` pixels.
+/// Begins a graph with its input. Throws UsageError unless the shape has three extents of at least
+/// `smallest` pixels.
 GraphBuilder begin(const char* name, const std::vector<int>& input_shape, int smallest);
 
 }  // namespace ocellus::architectures

@@ -7,9 +7,11 @@ namespace ocellus::architectures {
 
 GraphBuilder begin(const char* name, const std::vector<int>& shape, int smallest) {
   const std::string where = std::string(name) + ": parameter 'input_shape': ";
-  if (shape.size() != 3) throw UsageError(where + "expected height, width, channels, such as [28, 28, 1]");
+  if (shape.size() != 3)
+    throw UsageError(where + "expected height, width, channels, such as [28, 28, 1]");
   if (shape[0] < smallest || shape[1] < smallest)
-    throw UsageError(where + "the image must have at least " + std::to_string(smallest) + " x " + std::to_string(smallest) + " pixels");
+    throw UsageError(where + "the image must have at least " + std::to_string(smallest) + " x " +
+                     std::to_string(smallest) + " pixels");
   GraphBuilder b(name);
   b.input(shape);
   return b;
@@ -24,4 +26,5 @@ void register_types(Registrar& r) {
 }  // namespace
 }  // namespace ocellus::architectures
 
-OCELLUS_PLUGIN("architectures", "Small architectures", OCELLUS_VERSION, "Apache-2.0", ocellus::architectures::register_types)
+OCELLUS_PLUGIN("architectures", "Small architectures", OCELLUS_VERSION, "Apache-2.0",
+               ocellus::architectures::register_types)

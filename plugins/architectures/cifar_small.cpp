@@ -1,5 +1,6 @@
-// The small CIFAR-10 network of Keras' examples (cifar10_cnn): twice two 3x3 convolutions (32, then 64 filters), pooling and
-// dropout, then 512 units. About 1.25 million parameters; Keras' example reports 79 % after 50 epochs.
+// The small CIFAR-10 network of Keras' examples (cifar10_cnn): twice two 3x3 convolutions (32, then
+// 64 filters), pooling and dropout, then 512 units. About 1.25 million parameters; Keras' example
+// reports 79 % after 50 epochs.
 #include "architectures.hpp"
 
 namespace ocellus::architectures {
@@ -18,7 +19,10 @@ class CifarSmall : public Architecture {
     GraphBuilder b = begin("cifar_small", o_.input_shape, 14);
     for (const int filters : {32, 64}) {
       for (const char* padding : {"same", "valid"})
-        b.add("Conv2D", {{"filters", filters}, {"kernel_size", 3}, {"padding", padding}, {"activation", "relu"}});
+        b.add("Conv2D", {{"filters", filters},
+                         {"kernel_size", 3},
+                         {"padding", padding},
+                         {"activation", "relu"}});
       b.add("MaxPooling2D", {{"pool_size", 2}});
       drop(b, 0.25);
     }
@@ -42,7 +46,8 @@ void register_cifar_small(Registrar& r) {
   Parameters<CifarSmallOptions> p;
   add_common(p);
   p.add("dropout", &CifarSmallOptions::dropout, "with the dropout layers of the original");
-  r.add<CifarSmall>("cifar_small", "Keras' small CIFAR-10 network: 32-32-pool-64-64-pool-512", std::move(p));
+  r.add<CifarSmall>("cifar_small", "Keras' small CIFAR-10 network: 32-32-pool-64-64-pool-512",
+                    std::move(p));
 }
 
 }  // namespace ocellus::architectures

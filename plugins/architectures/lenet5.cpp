@@ -1,9 +1,11 @@
-// LeNet-5 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, Proc. IEEE 86, 1998, fig. 2):
-// convolution 6 5x5, pooling, convolution 16 5x5, pooling, then 120, 84 and `classes` units.
+// LeNet-5 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition,
+// Proc. IEEE 86, 1998, fig. 2): convolution 6 5x5, pooling, convolution 16 5x5, pooling, then 120,
+// 84 and `classes` units.
 //
-// Images of 28 pixels are padded to the paper's 32 by the first convolution ("same"). With activation=tanh and
-// pooling=average it is the network of 1998, apart from its sparse connection table, its trained pooling factors and its
-// radial basis outputs; relu and max pooling train faster and are the default.
+// Images of 28 pixels are padded to the paper's 32 by the first convolution ("same"). With
+// activation=tanh and pooling=average it is the network of 1998, apart from its sparse connection
+// table, its trained pooling factors and its radial basis outputs; relu and max pooling train
+// faster and are the default.
 #include "architectures.hpp"
 
 namespace ocellus::architectures {
@@ -27,14 +29,18 @@ class LeNet5 : public Architecture {
     convolution(b, 16, "valid");
     b.add(pool, {{"pool_size", 2}});
     b.add("Flatten");
-    for (const int units : {120, 84}) b.add("Dense", {{"units", units}, {"activation", o_.activation}});
+    for (const int units : {120, 84})
+      b.add("Dense", {{"units", units}, {"activation", o_.activation}});
     b.add("Dense", {{"units", o_.classes}, {"activation", "softmax"}});
     return b.finish();
   }
 
  private:
   void convolution(GraphBuilder& b, int filters, const char* padding) const {
-    b.add("Conv2D", {{"filters", filters}, {"kernel_size", 5}, {"padding", padding}, {"activation", o_.activation}});
+    b.add("Conv2D", {{"filters", filters},
+                     {"kernel_size", 5},
+                     {"padding", padding},
+                     {"activation", o_.activation}});
   }
   LeNet5Options o_;
 };

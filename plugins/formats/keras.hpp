@@ -1,8 +1,8 @@
 #pragma once
 
 // Keras' saved models, between the file and a ModelDocument. The parts:
-//   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values by version
-//   keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
+//   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values by
+//   version keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
 //   keras_weights   which weights a layer has, in which order a nested model lists them
 //   keras_training  training_config and optimizer_weights
 //   keras_hdf5      the file itself: layout, attributes, our own group
@@ -22,24 +22,29 @@ namespace ocellus::keras {
 /// What reading needs to know of its surroundings, and where it says what it noticed.
 struct Reading {
   const Registry& registry;
-  int version = 2;               ///< major version of the Keras that saved
-  int hard_sigmoid = 2;          ///< whose definition of it the file means
+  int version = 2;       ///< major version of the Keras that saved
+  int hard_sigmoid = 2;  ///< whose definition of it the file means
   std::vector<std::string>& warnings;
 };
 
-// --- keras_dialect -----------------------------------------------------------------------------------------------------
+// --- keras_dialect
+// -----------------------------------------------------------------------------------------------------
 
-/// A layer by its entry in a file. The record has no calls. An unknown class keeps its name and its configuration as it is.
-/// Throws DataError naming the layer where its data format is channels_first.
-LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config, const Reading& reading);
-/// {"class_name", "config"} in the dialect that tf.keras 2.4 and newer and Keras 3 read. `name` is Keras' for it.
+/// A layer by its entry in a file. The record has no calls. An unknown class keeps its name and its
+/// configuration as it is. Throws DataError naming the layer where its data format is
+/// channels_first.
+LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config,
+                       const Reading& reading);
+/// {"class_name", "config"} in the dialect that tf.keras 2.4 and newer and Keras 3 read. `name` is
+/// Keras' for it.
 Json write_layer(const LayerRecord& layer, const std::string& name, const Registry& registry);
 /// Whether Keras itself has a layer class of this name.
 bool is_keras_layer(const std::string& type);
 /// "package>Name" -> "Name".
 std::string without_package(const std::string& registered_name);
 
-// --- keras_graph -------------------------------------------------------------------------------------------------------
+// --- keras_graph
+// -------------------------------------------------------------------------------------------------------
 
 /// Output `tensor` of the `node`-th call of a layer, as Keras counts calls.
 struct Reference {
@@ -52,8 +57,8 @@ struct Model;
 /// A layer, or a whole model in its place.
 struct Entry {
   std::string name;
-  std::string group;             ///< of its weights: its name in the file
-  LayerRecord layer;             ///< its name and calls are unset; for a model unused
+  std::string group;  ///< of its weights: its name in the file
+  LayerRecord layer;  ///< its name and calls are unset; for a model unused
   std::shared_ptr<Model> model;
   std::vector<std::vector<Reference>> calls;  ///< Functional only
 };
@@ -62,8 +67,9 @@ struct Entry {
 struct Model {
   std::string name;
   bool sequential = false, trainable = true;
-  bool triples = false;          ///< references are Keras 2's lists, which count a nested model's first call as 1
-  std::vector<Entry> entries;    ///< in the order of Keras' model.layers, inputs included
+  bool triples =
+      false;  ///< references are Keras 2's lists, which count a nested model's first call as 1
+  std::vector<Entry> entries;  ///< in the order of Keras' model.layers, inputs included
   std::vector<Reference> inputs, outputs;
 };
 
@@ -78,13 +84,16 @@ std::vector<std::pair<std::string, const LayerRecord*>> leaves_of(const Entry& e
 /// A graph as it is written: one flat model.
 struct Written {
   Json model_config;
-  std::vector<size_t> order;       ///< of Keras' model.layers, by which its loader deals out weights: indices into graph.layers
-  std::vector<std::string> names;  ///< Keras' name of graph.layers[i]: the same where it holds no '/', which Keras refuses
+  std::vector<size_t> order;  ///< of Keras' model.layers, by which its loader deals out weights:
+                              ///< indices into graph.layers
+  std::vector<std::string> names;  ///< Keras' name of graph.layers[i]: the same where it holds no
+                                   ///< '/', which Keras refuses
   bool sequential = false;
 };
 Written write_graph(const GraphRecord& graph, const Registry& registry);
 
-// --- keras_weights -----------------------------------------------------------------------------------------------------
+// --- keras_weights
+// -----------------------------------------------------------------------------------------------------
 
 /// Names of a layer's trainable weights and of the others, in Keras' order.
 struct Roles {
@@ -96,15 +105,18 @@ std::optional<Roles> roles_of(const LayerRecord& layer);
 bool is_trainable(const GraphRecord& graph, const LayerRecord& layer);
 /// How many of a layer's weights are trained: by its roles, else by their names.
 size_t parameter_count(const LayerRecord& layer, const WeightsRecord& weights);
-/// The weights of one entry (a layer or a nested model) as its group lists them, dealt out to the layers below it.
-/// Throws DataError naming `where` and the first weight that fits nowhere.
-std::vector<WeightsRecord> deal_out(const Entry& entry, std::vector<std::string> names, std::vector<Array> values,
-                                    const std::string& where);
+/// The weights of one entry (a layer or a nested model) as its group lists them, dealt out to the
+/// layers below it. Throws DataError naming `where` and the first weight that fits nowhere.
+std::vector<WeightsRecord> deal_out(const Entry& entry, std::vector<std::string> names,
+                                    std::vector<Array> values, const std::string& where);
 
-// --- keras_training ----------------------------------------------------------------------------------------------------
+// --- keras_training
+// ----------------------------------------------------------------------------------------------------
 
 /// Loss, metrics, optimizer and its state; nothing happens where the file holds none.
-void read_training(const H5Reader& file, const Model& model, const Reading& reading, ModelDocument& document);
-void write_training(H5Writer& file, const ModelDocument& document, const Written& written, const Registry& registry, Log& log);
+void read_training(const H5Reader& file, const Model& model, const Reading& reading,
+                   ModelDocument& document);
+void write_training(H5Writer& file, const ModelDocument& document, const Written& written,
+                    const Registry& registry, Log& log);
 
 }  // namespace ocellus::keras

@@ -1,5 +1,5 @@
-// One layer's configuration, between Keras' dialects and ours. Ours has Keras' words; what differs by version stands in the
-// tables here.
+// One layer's configuration, between Keras' dialects and ours. Ours has Keras' words; what differs
+// by version stands in the tables here.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,27 +15,102 @@ namespace {
 
 // Layer classes of Keras 2 and 3.
 const std::set<std::string>& keras_classes() {
-  static const std::set<std::string> names = {
-      "Activation", "ActivityRegularization", "Add", "AdditiveAttention", "AlphaDropout", "Attention", "Average",
-      "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "BatchNormalization", "Bidirectional", "CategoryEncoding",
-      "CenterCrop", "Concatenate", "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose",
-      "Cropping1D", "Cropping2D", "Cropping3D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "Dot", "Dropout", "ELU",
-      "Embedding", "Flatten", "GRU", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D",
-      "GlobalAveragePooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "GroupNormalization",
-      "Input", "LSTM", "Lambda", "LayerNormalization", "LeakyReLU", "Masking", "MaxPooling1D", "MaxPooling2D",
-      "MaxPooling3D", "Maximum", "Minimum", "MultiHeadAttention", "Multiply", "Normalization", "PReLU", "Permute",
-      "RandomBrightness", "RandomContrast", "RandomCrop", "RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom",
-      "ReLU", "RepeatVector", "Rescaling", "Reshape", "Resizing", "SeparableConv1D", "SeparableConv2D", "SimpleRNN",
-      "Softmax", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Subtract", "ThresholdedReLU",
-      "TimeDistributed", "UnitNormalization", "UpSampling1D", "UpSampling2D", "UpSampling3D", "ZeroPadding1D",
-      "ZeroPadding2D", "ZeroPadding3D"};
+  static const std::set<std::string> names = {"Activation",
+                                              "ActivityRegularization",
+                                              "Add",
+                                              "AdditiveAttention",
+                                              "AlphaDropout",
+                                              "Attention",
+                                              "Average",
+                                              "AveragePooling1D",
+                                              "AveragePooling2D",
+                                              "AveragePooling3D",
+                                              "BatchNormalization",
+                                              "Bidirectional",
+                                              "CategoryEncoding",
+                                              "CenterCrop",
+                                              "Concatenate",
+                                              "Conv1D",
+                                              "Conv1DTranspose",
+                                              "Conv2D",
+                                              "Conv2DTranspose",
+                                              "Conv3D",
+                                              "Conv3DTranspose",
+                                              "Cropping1D",
+                                              "Cropping2D",
+                                              "Cropping3D",
+                                              "Dense",
+                                              "DepthwiseConv1D",
+                                              "DepthwiseConv2D",
+                                              "Dot",
+                                              "Dropout",
+                                              "ELU",
+                                              "Embedding",
+                                              "Flatten",
+                                              "GRU",
+                                              "GaussianDropout",
+                                              "GaussianNoise",
+                                              "GlobalAveragePooling1D",
+                                              "GlobalAveragePooling2D",
+                                              "GlobalAveragePooling3D",
+                                              "GlobalMaxPooling1D",
+                                              "GlobalMaxPooling2D",
+                                              "GlobalMaxPooling3D",
+                                              "GroupNormalization",
+                                              "Input",
+                                              "LSTM",
+                                              "Lambda",
+                                              "LayerNormalization",
+                                              "LeakyReLU",
+                                              "Masking",
+                                              "MaxPooling1D",
+                                              "MaxPooling2D",
+                                              "MaxPooling3D",
+                                              "Maximum",
+                                              "Minimum",
+                                              "MultiHeadAttention",
+                                              "Multiply",
+                                              "Normalization",
+                                              "PReLU",
+                                              "Permute",
+                                              "RandomBrightness",
+                                              "RandomContrast",
+                                              "RandomCrop",
+                                              "RandomFlip",
+                                              "RandomRotation",
+                                              "RandomTranslation",
+                                              "RandomZoom",
+                                              "ReLU",
+                                              "RepeatVector",
+                                              "Rescaling",
+                                              "Reshape",
+                                              "Resizing",
+                                              "SeparableConv1D",
+                                              "SeparableConv2D",
+                                              "SimpleRNN",
+                                              "Softmax",
+                                              "SpatialDropout1D",
+                                              "SpatialDropout2D",
+                                              "SpatialDropout3D",
+                                              "Subtract",
+                                              "ThresholdedReLU",
+                                              "TimeDistributed",
+                                              "UnitNormalization",
+                                              "UpSampling1D",
+                                              "UpSampling2D",
+                                              "UpSampling3D",
+                                              "ZeroPadding1D",
+                                              "ZeroPadding2D",
+                                              "ZeroPadding3D"};
   return names;
 }
 
 // Other names that files have for a class.
 const std::map<std::string, std::string>& class_aliases() {
   static const std::map<std::string, std::string> names = {
-      {"InputLayer", "Input"}, {"BatchNormalizationV1", "BatchNormalization"}, {"BatchNormalizationV2", "BatchNormalization"}};
+      {"InputLayer", "Input"},
+      {"BatchNormalizationV1", "BatchNormalization"},
+      {"BatchNormalizationV2", "BatchNormalization"}};
   return names;
 }
 
@@ -48,34 +123,47 @@ const std::map<std::pair<std::string, std::string>, std::string>& key_aliases() 
 
 // Not parameters of the layer's function: handled apart, or of no meaning to it.
 bool is_bookkeeping(const std::string& key) {
-  static const std::set<std::string> keys = {"name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype"};
+  static const std::set<std::string> keys = {
+      "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype"};
   return keys.count(key) != 0;
 }
 
-// Says nothing about what the layer computes in inference, whatever its value (the renorm_ ones only refine `renorm`).
+// Says nothing about what the layer computes in inference, whatever its value (the renorm_ ones
+// only refine `renorm`).
 bool is_harmless(const std::string& key) {
-  static const std::set<std::string> keys = {"seed", "sparse", "ragged", "optional", "renorm_momentum", "renorm_clipping"};
+  static const std::set<std::string> keys = {"seed",     "sparse",          "ragged",
+                                             "optional", "renorm_momentum", "renorm_clipping"};
   return keys.count(key) != 0;
 }
 
 // A value that commonly means "nothing special".
 bool is_neutral(const Json& v) {
   switch (v.type()) {
-    case Json::Type::null: return true;
-    case Json::Type::boolean: return !v.as_bool();
+    case Json::Type::null:
+      return true;
+    case Json::Type::boolean:
+      return !v.as_bool();
     case Json::Type::integer:
-    case Json::Type::number: return v.as_double() == 0 || v.as_double() == 1;
-    case Json::Type::string: return v.as_string().empty() || v.as_string() == "linear";
-    default: return false;
+    case Json::Type::number:
+      return v.as_double() == 0 || v.as_double() == 1;
+    case Json::Type::string:
+      return v.as_string().empty() || v.as_string() == "linear";
+    default:
+      return false;
   }
 }
 
-// Written back these make Keras 3, or an older tf.keras, refuse the file; what they would say is the default.
+// Written back these make Keras 3, or an older tf.keras, refuse the file; what they would say is
+// the default.
 bool is_unwritable(const std::string& type, const std::string& key) {
-  static const std::set<std::string> anywhere = {"renorm", "renorm_momentum", "renorm_clipping", "synchronized", "virtual_batch_size", "quantization_config",
-                                                 "lora_rank", "optional", "fused"};
-  static const std::set<std::string> depthwise = {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"};
-  return anywhere.count(key) || (type == "DepthwiseConv2D" && depthwise.count(key)) || (type != "Input" && key == "ragged");
+  static const std::set<std::string> anywhere = {
+      "renorm",       "renorm_momentum",    "renorm_clipping",
+      "synchronized", "virtual_batch_size", "quantization_config",
+      "lora_rank",    "optional",           "fused"};
+  static const std::set<std::string> depthwise = {"groups", "filters", "kernel_initializer",
+                                                  "kernel_regularizer", "kernel_constraint"};
+  return anywhere.count(key) || (type == "DepthwiseConv2D" && depthwise.count(key)) ||
+         (type != "Input" && key == "ragged");
 }
 
 // Keys younger than tf.keras 2.4, left out at their default.
@@ -105,7 +193,9 @@ std::string activation_name(const Json& v, const Reading& reading) {
       name = config->as_string();
     } else {
       const std::string class_name = without_package(v.get("class_name", ""));
-      name = class_name == "ReLU" ? "relu" : class_name == "LeakyReLU" ? "leaky_relu" : snake_case(class_name);
+      name = class_name == "ReLU"        ? "relu"
+             : class_name == "LeakyReLU" ? "leaky_relu"
+                                         : snake_case(class_name);
     }
   }
   return name == "hard_sigmoid" && reading.hard_sigmoid < 3 ? "hard_sigmoid_v2" : name;
@@ -119,23 +209,32 @@ std::string initializer_name(const Json& v) {
   const Json& config = v.find("config") ? v.at("config") : empty;
   if (class_name == "VarianceScaling") {
     const double scale = config.get("scale", 1.0);
-    const std::string mode = config.get("mode", "fan_in"), distribution = config.get("distribution", "truncated_normal");
-    const std::string family = mode == "fan_avg" && scale == 1 ? "glorot" : mode == "fan_in" && scale == 2 ? "he" : mode == "fan_in" && scale == 1 ? "lecun" : "";
+    const std::string mode = config.get("mode", "fan_in"),
+                      distribution = config.get("distribution", "truncated_normal");
+    const std::string family = mode == "fan_avg" && scale == 1  ? "glorot"
+                               : mode == "fan_in" && scale == 2 ? "he"
+                               : mode == "fan_in" && scale == 1 ? "lecun"
+                                                                : "";
     return family.empty() ? "" : family + (distribution == "uniform" ? "_uniform" : "_normal");
   }
-  static const std::map<std::string, double> spreads = {{"RandomNormal", 0.05}, {"TruncatedNormal", 0.05}, {"RandomUniform", 0.05}};
+  static const std::map<std::string, double> spreads = {
+      {"RandomNormal", 0.05}, {"TruncatedNormal", 0.05}, {"RandomUniform", 0.05}};
   if (const auto spread = spreads.find(class_name); spread != spreads.end()) {
-    const bool same = config.get("stddev", config.get("maxval", 0.05)) == spread->second && config.get("mean", 0.0) == 0;
+    const bool same = config.get("stddev", config.get("maxval", 0.05)) == spread->second &&
+                      config.get("mean", 0.0) == 0;
     return same ? snake_case(class_name) : "";
   }
-  static const std::set<std::string> plain = {"Zeros", "Ones", "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal"};
+  static const std::set<std::string> plain = {"Zeros",        "Ones",       "GlorotUniform",
+                                              "GlorotNormal", "HeUniform",  "HeNormal",
+                                              "LecunUniform", "LecunNormal"};
   return plain.count(class_name) ? snake_case(class_name) : "";
 }
 
 // Translates the values of one known layer.
 class LayerReader {
  public:
-  LayerReader(LayerRecord& layer, const TypeInfo& info, const Reading& reading) : layer_(layer), info_(info), reading_(reading) {}
+  LayerReader(LayerRecord& layer, const TypeInfo& info, const Reading& reading)
+      : layer_(layer), info_(info), reading_(reading) {}
 
   void read(const Json& config) {
     for (const auto& [key, value] : config.as_object()) {
@@ -150,11 +249,14 @@ class LayerReader {
   void take(const std::string& key, const Json& value) {
     if (key == "data_format") {
       if (value.is_string() && value.as_string() == "channels_first")
-        throw DataError(fmt::format("layer '{}' ({}) is channels_first; models are read in channels_last only so far: "
-                                    "save it that way", layer_.name, layer_.type));
+        throw DataError(fmt::format(
+            "layer '{}' ({}) is channels_first; models are read in channels_last only so far: "
+            "save it that way",
+            layer_.name, layer_.type));
       return;
     }
-    if (key == "activation" && info_.takes_activation) return void(layer_.parameters[key] = activation_name(value, reading_));
+    if (key == "activation" && info_.takes_activation)
+      return void(layer_.parameters[key] = activation_name(value, reading_));
     const ParameterInfo* p = info_.schema.find(key);
     if (!p) return keep(key, value);
     if (key.ends_with("_initializer") && !value.is_null()) {
@@ -174,7 +276,8 @@ class LayerReader {
     layer_.foreign[key] = value;
     if (is_neutral(value) || is_harmless(key) || key.ends_with("_initializer")) return;
     reading_.warnings.push_back(
-        fmt::format("layer '{}' ({}): {} = {} is not known here: kept in the file, without effect", layer_.name, layer_.type, key, value.dump()));
+        fmt::format("layer '{}' ({}): {} = {} is not known here: kept in the file, without effect",
+                    layer_.name, layer_.type, key, value.dump()));
   }
 
   void read_dtype(const Json& dtype) {
@@ -182,7 +285,9 @@ class LayerReader {
     if (name == "float32") return;
     layer_.foreign["dtype"] = name;
     if (info_.name != "Input")
-      reading_.warnings.push_back(fmt::format("layer '{}' ({}) was saved for {}; it is computed in float32", layer_.name, layer_.type, name));
+      reading_.warnings.push_back(
+          fmt::format("layer '{}' ({}) was saved for {}; it is computed in float32", layer_.name,
+                      layer_.type, name));
   }
 
   LayerRecord& layer_;
@@ -209,15 +314,18 @@ bool is_keras_layer(const std::string& type) { return keras_classes().count(type
 
 std::string without_package(const std::string& name) { return name.substr(name.rfind('>') + 1); }
 
-LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config, const Reading& reading) {
+LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config,
+                       const Reading& reading) {
   LayerRecord layer;
   layer.name = name;
   layer.trainable = config.get("trainable", true);
   const auto alias = class_aliases().find(without_package(class_name));
   const TypeInfo* info = reading.registry.find_keras_layer(class_name);
-  if (!info && alias != class_aliases().end()) info = reading.registry.find(Kind::layer, alias->second);
+  if (!info && alias != class_aliases().end())
+    info = reading.registry.find(Kind::layer, alias->second);
   // Keras' own classes may be written with their package; a stranger's package is part of the name.
-  if (!info && (class_name.starts_with("ocellus>") || class_name.starts_with("keras>") || class_name.starts_with("Keras>")))
+  if (!info && (class_name.starts_with("ocellus>") || class_name.starts_with("keras>") ||
+                class_name.starts_with("Keras>")))
     info = reading.registry.find_keras_layer(without_package(class_name));
   layer.type = info ? info->name : alias != class_aliases().end() ? alias->second : class_name;
   if (layer.type == "Input") read_input_shape(layer, config);
@@ -251,7 +359,9 @@ std::string class_name_of(const LayerRecord& layer, const TypeInfo* info) {
   return info->keras_names.empty() ? "ocellus>" + layer.type : info->keras_names.front();
 }
 
-std::string written_activation(const std::string& name) { return name == "hard_sigmoid_v2" ? "hard_sigmoid" : name; }
+std::string written_activation(const std::string& name) {
+  return name == "hard_sigmoid_v2" ? "hard_sigmoid" : name;
+}
 
 }  // namespace
 
@@ -262,12 +372,18 @@ Json write_layer(const LayerRecord& layer, const std::string& name, const Regist
   config["name"] = name;
   config["trainable"] = layer.trainable;
   if (info) config["dtype"] = layer.foreign.get("dtype", "float32");
-  const Json parameters = info ? info->schema.check(layer.parameters, fmt::format("layer '{}' ({})", layer.name, layer.type)) : layer.parameters;
+  const Json parameters =
+      info ? info->schema.check(layer.parameters,
+                                fmt::format("layer '{}' ({})", layer.name, layer.type))
+           : layer.parameters;
   for (const auto& [key, value] : parameters.as_object()) {
     const ParameterInfo* p = info ? info->schema.find(key) : nullptr;
-    if (p && ((is_young(key) && value == p->default_value) || is_unwritable(layer.type, key))) continue;
-    const bool alpha = layer.type == "LeakyReLU" && key == "negative_slope";  // Keras 3 takes Keras 2's name, not the reverse
-    config[alpha ? "alpha" : key] = info && key == "activation" ? Json(written_activation(value.as_string())) : value;
+    if (p && ((is_young(key) && value == p->default_value) || is_unwritable(layer.type, key)))
+      continue;
+    const bool alpha = layer.type == "LeakyReLU" &&
+                       key == "negative_slope";  // Keras 3 takes Keras 2's name, not the reverse
+    config[alpha ? "alpha" : key] =
+        info && key == "activation" ? Json(written_activation(value.as_string())) : value;
   }
   for (const auto& [key, value] : layer.foreign.as_object())
     if (key != "dtype" && !is_unwritable(layer.type, key)) config[key] = value;

@@ -1,5 +1,5 @@
-// model_config -> GraphRecord. Three steps: parse the JSON of either dialect into a tree of models, flatten the tree into
-// layers named by path, and bring inputs before their users.
+// model_config -> GraphRecord. Three steps: parse the JSON of either dialect into a tree of models,
+// flatten the tree into layers named by path, and bring inputs before their users.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,12 +18,17 @@ bool is_model(const std::string& class_name) {
 
 bool is_input(const Entry& e) { return !e.model && e.layer.type == "Input"; }
 
-// --- parsing -----------------------------------------------------------------------------------------------------------
+// --- parsing
+// -----------------------------------------------------------------------------------------------------------
 
 // A list that begins with a layer's name: [layer, node, tensor] or [layer, node, tensor, {kwargs}].
-bool is_triple(const Json& j) { return j.is_list() && j.size() >= 3 && j.at(size_t{0}).is_string() && j.at(1).is_integer(); }
+bool is_triple(const Json& j) {
+  return j.is_list() && j.size() >= 3 && j.at(size_t{0}).is_string() && j.at(1).is_integer();
+}
 
-Reference triple_of(const Json& j) { return {j.at(size_t{0}).as_string(), j.at(1).as_int(), j.at(2).as_int()}; }
+Reference triple_of(const Json& j) {
+  return {j.at(size_t{0}).as_string(), j.at(1).as_int(), j.at(2).as_int()};
+}
 
 // All tensors in a structure of lists, objects and Keras 3's "__keras_tensor__".
 void collect_tensors(const Json& j, std::vector<Reference>& out) {
@@ -58,9 +63,12 @@ void parse_calls(const Json& nodes, Entry& entry, Model& model, const std::strin
     } else {
       model.triples = true;
       for (const Json& input : node.as_list()) {
-        if (!is_triple(input)) throw DataError(fmt::format("{}: its inbound_nodes are not understood: {}", where, input.dump()));
+        if (!is_triple(input))
+          throw DataError(
+              fmt::format("{}: its inbound_nodes are not understood: {}", where, input.dump()));
         if (input.at(size_t{0}).as_string() == "_CONSTANT_VALUE")
-          throw DataError(fmt::format("{} takes a constant as its input, which is not supported", where));
+          throw DataError(
+              fmt::format("{} takes a constant as its input, which is not supported", where));
         inputs.push_back(triple_of(input));
       }
     }
@@ -93,7 +101,8 @@ Entry parse_entry(const Json& j, const Reading& reading) {
     if (e.name.empty()) e.name = e.model->name;
     e.model->name = e.name;
   } else {
-    // Unusual, but a file of an old Keras may have it: a layer without a name is named by its class.
+    // Unusual, but a file of an old Keras may have it: a layer without a name is named by its
+    // class.
     if (e.name.empty()) e.name = class_name;
     e.layer = read_layer(class_name, e.name, config, reading);
   }
@@ -101,7 +110,8 @@ Entry parse_entry(const Json& j, const Reading& reading) {
   return e;
 }
 
-// Where a Sequential does not list its input, the first layer below it, or the model itself, knows the shape.
+// Where a Sequential does not list its input, the first layer below it, or the model itself, knows
+// the shape.
 Json sequential_input_shape(const Json& config, const Json& layers) {
   if (layers.size() != 0) {
     const Json& first = layers.at(size_t{0}).at("config");
@@ -127,8 +137,12 @@ Model parse_sequential(const Json& j, const Reading& reading) {
   if (!is_input(m.entries.front())) {
     const Json shape = sequential_input_shape(config, layers);
     if (shape.is_null())
-      throw DataError(fmt::format("the Sequential '{}' does not say what its input's shape is: build it in Keras before saving", m.name));
-    m.entries.insert(m.entries.begin(), input_entry(m.entries.front().name + "_input", shape, reading));
+      throw DataError(
+          fmt::format("the Sequential '{}' does not say what its input's shape is: build it in "
+                      "Keras before saving",
+                      m.name));
+    m.entries.insert(m.entries.begin(),
+                     input_entry(m.entries.front().name + "_input", shape, reading));
   }
   return m;
 }
@@ -140,7 +154,8 @@ Model parse_functional(const Json& j, const Reading& reading) {
   m.trainable = config.get("trainable", true);
   for (const Json& layer : config.at("layers").as_list()) {
     Entry e = parse_entry(layer, reading);
-    if (const Json* nodes = layer.find("inbound_nodes")) parse_calls(*nodes, e, m, fmt::format("layer '{}'", e.name));
+    if (const Json* nodes = layer.find("inbound_nodes"))
+      parse_calls(*nodes, e, m, fmt::format("layer '{}'", e.name));
     m.entries.push_back(std::move(e));
   }
   m.inputs = ends_of(config.at("input_layers"));
@@ -148,7 +163,8 @@ Model parse_functional(const Json& j, const Reading& reading) {
   return m;
 }
 
-// --- flattening --------------------------------------------------------------------------------------------------------
+// --- flattening
+// --------------------------------------------------------------------------------------------------------
 
 class Flattener {
  public:
@@ -162,7 +178,8 @@ class Flattener {
   }
 
  private:
-  using Values = std::vector<TensorRef>;  // outputs of one call; a layer's has one entry and stands for all its outputs
+  using Values = std::vector<TensorRef>;  // outputs of one call; a layer's has one entry and stands
+                                          // for all its outputs
   struct Done {
     bool layer;
     Values values;
@@ -171,7 +188,8 @@ class Flattener {
   void declare(const Model& model, const std::string& path) {
     std::set<std::string> names;
     for (const Entry& e : model.entries) {
-      if (!names.insert(e.name).second) throw DataError(fmt::format("two layers of '{}' are named '{}'", model.name, e.name));
+      if (!names.insert(e.name).second)
+        throw DataError(fmt::format("two layers of '{}' are named '{}'", model.name, e.name));
       const std::string full = path + e.name;
       if (e.model) {
         graph_.scopes.push_back({full, e.model->sequential, e.model->trainable});
@@ -187,7 +205,8 @@ class Flattener {
 
   // One call of a model; `inputs` is empty at the top, where its inputs are the network's.
   Values call(const Model& model, const std::string& path, const Values& inputs) {
-    return model.sequential ? call_sequential(model, path, inputs) : call_functional(model, path, inputs);
+    return model.sequential ? call_sequential(model, path, inputs)
+                            : call_functional(model, path, inputs);
   }
 
   Done call_entry(const Entry& e, const std::string& path, const Values& inputs) {
@@ -209,17 +228,22 @@ class Flattener {
   Values call_functional(const Model& model, const std::string& path, const Values& inputs) {
     std::map<std::pair<std::string, int>, Done> done;
     if (!path.empty() && inputs.size() != model.inputs.size())
-      throw DataError(fmt::format("the model '{}' has {} inputs, but is called with {}", path, model.inputs.size(), inputs.size()));
+      throw DataError(fmt::format("the model '{}' has {} inputs, but is called with {}", path,
+                                  model.inputs.size(), inputs.size()));
     for (size_t i = 0; i < model.inputs.size(); ++i) {
       const Entry& e = entry_of(model, model.inputs[i].layer);
-      if (!is_input(e)) throw DataError(fmt::format("'{}' is listed as an input of '{}' and is none", e.name, model.name));
+      if (!is_input(e))
+        throw DataError(
+            fmt::format("'{}' is listed as an input of '{}' and is none", e.name, model.name));
       done[{e.name, 0}] = path.empty() ? call_entry(e, path, {}) : Done{true, {inputs[i]}};
       if (path.empty()) graph_.inputs.push_back(done[{e.name, 0}].values.front());
     }
     std::vector<std::pair<const Entry*, int>> waiting;
     for (const Entry& e : model.entries) {
-      const bool bound = std::any_of(model.inputs.begin(), model.inputs.end(), [&](const Reference& r) { return r.layer == e.name; });
-      for (int k = 0; !bound && k < static_cast<int>(e.calls.size()); ++k) waiting.emplace_back(&e, k);
+      const bool bound = std::any_of(model.inputs.begin(), model.inputs.end(),
+                                     [&](const Reference& r) { return r.layer == e.name; });
+      for (int k = 0; !bound && k < static_cast<int>(e.calls.size()); ++k)
+        waiting.emplace_back(&e, k);
     }
     const auto ready = [&](const std::pair<const Entry*, int>& w) {
       const auto& [e, k] = w;
@@ -236,23 +260,28 @@ class Flattener {
       if (waiting.size() == before) stuck(model, *waiting.front().first, waiting.front().second);
     }
     const auto outputs = resolve_all(model, model.outputs, done);
-    if (!outputs) throw DataError(fmt::format("an output of the model '{}' does not exist", model.name));
+    if (!outputs)
+      throw DataError(fmt::format("an output of the model '{}' does not exist", model.name));
     return *outputs;
   }
 
   [[noreturn]] static void stuck(const Model& model, const Entry& e, int k) {
     const std::string from = e.calls[k].empty() ? "nothing" : "'" + e.calls[k].front().layer + "'";
-    throw DataError(fmt::format("layer '{}' of '{}' takes its input from {}, which does not exist or depends on it", e.name, model.name, from));
+    throw DataError(fmt::format(
+        "layer '{}' of '{}' takes its input from {}, which does not exist or depends on it", e.name,
+        model.name, from));
   }
 
   static const Entry& entry_of(const Model& model, const std::string& name) {
     for (const Entry& e : model.entries)
       if (e.name == name) return e;
-    throw DataError(fmt::format("the model '{}' refers to a layer '{}', which it does not hold", model.name, name));
+    throw DataError(fmt::format("the model '{}' refers to a layer '{}', which it does not hold",
+                                model.name, name));
   }
 
-  // What a file writes for the first call of `e`: 0 for layers; for nested models the dialect says 1, where a model built
-  // from its inputs counts as their first call, but not every writer does so. The numbers in use decide.
+  // What a file writes for the first call of `e`: 0 for layers; for nested models the dialect says
+  // 1, where a model built from its inputs counts as their first call, but not every writer does
+  // so. The numbers in use decide.
   int first_index(const Model& model, const Entry& e) {
     if (!e.model) return 0;
     const auto [known, fresh] = first_index_.emplace(&e, 0);
@@ -291,7 +320,8 @@ class Flattener {
     std::vector<LayerRecord>& rest = graph_.layers;
     const auto is_ready = [&](const LayerRecord& l) {
       return l.calls.empty() ||
-             std::all_of(l.calls.front().begin(), l.calls.front().end(), [&](const TensorRef& t) { return placed.count(t.layer) != 0; });
+             std::all_of(l.calls.front().begin(), l.calls.front().end(),
+                         [&](const TensorRef& t) { return placed.count(t.layer) != 0; });
     };
     while (!rest.empty()) {
       const size_t before = rest.size();
@@ -311,7 +341,8 @@ class Flattener {
   std::map<const Entry*, int> first_index_;
 };
 
-void add_leaves(const Entry& e, const std::string& path, std::vector<std::pair<std::string, const LayerRecord*>>& out) {
+void add_leaves(const Entry& e, const std::string& path,
+                std::vector<std::pair<std::string, const LayerRecord*>>& out) {
   if (!e.model) return void(out.emplace_back(path + e.name, &e.layer));
   for (const Entry& below : e.model->entries) add_leaves(below, path + e.name + "/", out);
 }
@@ -322,7 +353,9 @@ Model parse_model(const Json& j, const Reading& reading) {
   const std::string class_name = j.at("class_name").as_string();
   if (class_name == "Sequential") return parse_sequential(j, reading);
   if (!j.at("config").is_object() || !j.at("config").find("layers"))
-    throw DataError(fmt::format("a model of the class '{}' is code, not a graph of layers: it cannot be opened", class_name));
+    throw DataError(
+        fmt::format("a model of the class '{}' is code, not a graph of layers: it cannot be opened",
+                    class_name));
   return parse_functional(j, reading);
 }
 

@@ -1,5 +1,6 @@
-// GraphRecord -> model_config, in the dialect of tf.keras 2.4, which Keras 3 reads too. Nested models are written flat: Keras 3
-// refuses Keras 2's way of calling a nested Functional. Our own group keeps their names.
+// GraphRecord -> model_config, in the dialect of tf.keras 2.4, which Keras 3 reads too. Nested
+// models are written flat: Keras 3 refuses Keras 2's way of calling a nested Functional. Our own
+// group keeps their names.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,9 +10,10 @@
 namespace ocellus::keras {
 namespace {
 
-// Keras sorts the layers of a Functional by depth when it makes one, and its loader deals out weights in that order. This is
-// map_graph_network of keras/src/ops/function.py: depth is the longest way to an output, a layer's that of its deepest call;
-// layers of one depth stand in the order of a depth-first walk from the outputs.
+// Keras sorts the layers of a Functional by depth when it makes one, and its loader deals out
+// weights in that order. This is map_graph_network of keras/src/ops/function.py: depth is the
+// longest way to an output, a layer's that of its deepest call; layers of one depth stand in the
+// order of a depth-first walk from the outputs.
 class KerasOrder {
  public:
   explicit KerasOrder(const GraphRecord& graph) : graph_(graph) {
@@ -24,11 +26,14 @@ class KerasOrder {
     std::vector<size_t> layers(graph_.layers.size());
     for (size_t i = 0; i < layers.size(); ++i) layers[i] = i;
     const auto key = [&](size_t l) {
-      // A layer that leads to no output is not part of Keras' model; it stands at the end and takes no part in loading.
+      // A layer that leads to no output is not part of Keras' model; it stands at the end and takes
+      // no part in loading.
       const auto depth = layer_depth_.find(l);
-      return depth == layer_depth_.end() ? std::pair(1, walked_.size()) : std::pair(-depth->second, walked_.at(l));
+      return depth == layer_depth_.end() ? std::pair(1, walked_.size())
+                                         : std::pair(-depth->second, walked_.at(l));
     };
-    std::stable_sort(layers.begin(), layers.end(), [&](size_t a, size_t b) { return key(a) < key(b); });
+    std::stable_sort(layers.begin(), layers.end(),
+                     [&](size_t a, size_t b) { return key(a) < key(b); });
     return layers;
   }
 
@@ -70,7 +75,9 @@ class KerasOrder {
     }
   }
 
-  const std::vector<TensorRef>& inputs_of(const Call& c) const { return graph_.layers[c.first].calls[static_cast<size_t>(c.second)]; }
+  const std::vector<TensorRef>& inputs_of(const Call& c) const {
+    return graph_.layers[c.first].calls[static_cast<size_t>(c.second)];
+  }
 
   const GraphRecord& graph_;
   std::map<std::string, size_t> index_;
@@ -101,7 +108,9 @@ bool is_chain(const GraphRecord& graph) {
   for (size_t i = 0; i < graph.layers.size(); ++i) {
     const LayerRecord& l = graph.layers[i];
     if (l.calls.size() != 1) return false;
-    if (i == 0 ? l.type != "Input" : l.calls[0] != std::vector<TensorRef>{{graph.layers[i - 1].name, 0, 0}}) return false;
+    if (i == 0 ? l.type != "Input"
+               : l.calls[0] != std::vector<TensorRef>{{graph.layers[i - 1].name, 0, 0}})
+      return false;
   }
   return graph.outputs == std::vector<TensorRef>{{graph.layers.back().name, 0, 0}};
 }
@@ -115,7 +124,9 @@ Written write_graph(const GraphRecord& graph, const Registry& registry) {
   w.order = KerasOrder(graph).order();
   std::map<std::string, std::string> name_of;
   for (size_t i = 0; i < graph.layers.size(); ++i) name_of[graph.layers[i].name] = w.names[i];
-  const auto triple = [&](const TensorRef& t) { return Json(Json::List{name_of.at(t.layer), t.call, t.output}); };
+  const auto triple = [&](const TensorRef& t) {
+    return Json(Json::List{name_of.at(t.layer), t.call, t.output});
+  };
   const auto triples = [&](const std::vector<TensorRef>& refs) {
     Json list = Json::list();
     for (const TensorRef& t : refs) list.push_back(triple(t));
@@ -151,7 +162,8 @@ Written write_graph(const GraphRecord& graph, const Registry& registry) {
     config["input_layers"] = triples(graph.inputs);
     config["output_layers"] = triples(graph.outputs);
   }
-  w.model_config = Json::Object{{"class_name", w.sequential ? "Sequential" : "Functional"}, {"config", std::move(config)}};
+  w.model_config = Json::Object{{"class_name", w.sequential ? "Sequential" : "Functional"},
+                                {"config", std::move(config)}};
   return w;
 }
 

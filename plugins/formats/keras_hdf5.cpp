@@ -3,10 +3,12 @@
 //   /                   attributes model_config, training_config, keras_version, backend
 //   /model_weights      a group a layer, attribute weight_names, the datasets
 //   /optimizer_weights  iteration, learning rate and slots
-//   /ocellus            what Keras has no place for: training state, best weights, classes, preprocessing, sample, names of
+//   /ocellus            what Keras has no place for: training state, best weights, classes,
+//   preprocessing, sample, names of
 //                       nested layers
 //
-// Reads what Keras 2 and 3 save; writes what tf.keras 2.4 and newer and Keras 3 read. docs/formats.md is the contract.
+// Reads what Keras 2 and 3 save; writes what tf.keras 2.4 and newer and Keras 3 read.
+// docs/formats.md is the contract.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,7 +37,8 @@ bool has_signature(const fs::path& file) {
   return in.read(start.data(), static_cast<std::streamsize>(start.size())) && start == signature;
 }
 
-// --- reading -----------------------------------------------------------------------------------------------------------
+// --- reading
+// -----------------------------------------------------------------------------------------------------------
 
 int major_version(const H5Reader& file) {
   for (const char* place : {"/", weights_group}) {
@@ -47,7 +50,8 @@ int major_version(const H5Reader& file) {
 }
 
 // The weights below `root`, which is Keras' group or ours of the same make.
-std::vector<WeightsRecord> read_weights(const H5Reader& file, const std::string& root, const Model& model) {
+std::vector<WeightsRecord> read_weights(const H5Reader& file, const std::string& root,
+                                        const Model& model) {
   std::vector<WeightsRecord> all;
   if (!file.has_group(root)) return all;
   std::map<std::string, const Entry*> entries;
@@ -58,10 +62,14 @@ std::vector<WeightsRecord> read_weights(const H5Reader& file, const std::string&
     const std::vector<std::string> names = file.texts(place, "weight_names");
     if (names.empty()) continue;
     const auto entry = entries.find(group);
-    if (entry == entries.end()) throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have", file.name(), group));
+    if (entry == entries.end())
+      throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have",
+                                  file.name(), group));
     std::vector<Array> values;
     for (const std::string& name : names) values.push_back(file.read(place + "/" + name));
-    for (WeightsRecord& r : deal_out(*entry->second, names, std::move(values), file.name() + ": " + place)) all.push_back(std::move(r));
+    for (WeightsRecord& r :
+         deal_out(*entry->second, names, std::move(values), file.name() + ": " + place))
+      all.push_back(std::move(r));
   }
   return all;
 }
@@ -77,28 +85,38 @@ void restore_names(const Json& own, Model& model) {
   const Json* renamed = own.find("renamed");
   if (!renamed) return;
   std::vector<std::pair<std::string, std::string>> names;
-  for (const auto& [keras, ours] : renamed->as_object()) names.emplace_back(keras, ours.as_string());
+  for (const auto& [keras, ours] : renamed->as_object())
+    names.emplace_back(keras, ours.as_string());
   rename(model, names);
 }
 
-// The order in which layers stood before they were written in Keras' order; randomness and arenas go by it.
+// The order in which layers stood before they were written in Keras' order; randomness and arenas
+// go by it.
 void restore_graph(const Json& own, GraphRecord& graph) {
   graph.sequential = own.get("sequential", graph.sequential);
   if (const Json* scopes = own.find("scopes"))
-    for (const Json& s : scopes->as_list()) graph.scopes.push_back({s.at("path").as_string(), s.get("sequential", false), s.get("trainable", true)});
+    for (const Json& s : scopes->as_list())
+      graph.scopes.push_back(
+          {s.at("path").as_string(), s.get("sequential", false), s.get("trainable", true)});
   const Json* order = own.find("order");
   if (!order) return;
   std::map<std::string, size_t> place;
   for (size_t i = 0; i < order->size(); ++i) place[order->at(i).as_string()] = i;
-  const bool known = std::all_of(graph.layers.begin(), graph.layers.end(), [&](const LayerRecord& l) { return place.count(l.name) != 0; });
-  if (known) std::stable_sort(graph.layers.begin(), graph.layers.end(), [&](const LayerRecord& a, const LayerRecord& b) { return place[a.name] < place[b.name]; });
+  const bool known = std::all_of(graph.layers.begin(), graph.layers.end(),
+                                 [&](const LayerRecord& l) { return place.count(l.name) != 0; });
+  if (known)
+    std::stable_sort(
+        graph.layers.begin(), graph.layers.end(),
+        [&](const LayerRecord& a, const LayerRecord& b) { return place[a.name] < place[b.name]; });
 }
 
 void sort_weights(const GraphRecord& graph, std::vector<WeightsRecord>& weights) {
   std::map<std::string, size_t> place;
   for (size_t i = 0; i < graph.layers.size(); ++i) place[graph.layers[i].name] = i;
   std::stable_sort(weights.begin(), weights.end(),
-                   [&](const WeightsRecord& a, const WeightsRecord& b) { return place[a.layer] < place[b.layer]; });
+                   [&](const WeightsRecord& a, const WeightsRecord& b) {
+                     return place[a.layer] < place[b.layer];
+                   });
 }
 
 void read_rest(const H5Reader& file, const Json& own, ModelDocument& document) {
@@ -106,20 +124,28 @@ void read_rest(const H5Reader& file, const Json& own, ModelDocument& document) {
   if (const Json* state = own.find("training_state")) document.training_state = *state;
   if (const Json* classes = own.find("classes"))
     for (const Json& name : classes->as_list()) document.classes.push_back(name.as_string());
-  if (const Json* p = own.find("preprocessing"); p && !p->is_null()) document.preprocessing = Preprocessing::from_json(*p);
+  if (const Json* p = own.find("preprocessing"); p && !p->is_null())
+    document.preprocessing = Preprocessing::from_json(*p);
   if (document.loss.empty()) document.loss = own.get("loss", "");
   if (const Json* metrics = own.find("metrics"); metrics && document.metrics.empty())
     for (const Json& name : metrics->as_list()) document.metrics.push_back(name.as_string());
   const std::string sample = std::string(own_group) + "/sample";
-  if (file.has_group(sample)) document.sample = SampleRecord{file.read(sample + "/input"), file.read(sample + "/logits")};
+  if (file.has_group(sample))
+    document.sample = SampleRecord{file.read(sample + "/input"), file.read(sample + "/logits")};
 }
 
 ModelDocument read_document(const H5Reader& file, const Registry& registry) {
   ModelDocument document;
   const std::string config = file.text("/", "model_config", "");
-  if (config.empty()) throw DataError(fmt::format("{}: an HDF5 file without a model (no attribute 'model_config'): weights only?", file.name()));
+  if (config.empty())
+    throw DataError(
+        fmt::format("{}: an HDF5 file without a model (no attribute 'model_config'): weights only?",
+                    file.name()));
   const int version = major_version(file);
-  if (version < 2) throw DataError(fmt::format("{}: saved by Keras 1, which is not read so far: open and save it with Keras 2", file.name()));
+  if (version < 2)
+    throw DataError(
+        fmt::format("{}: saved by Keras 1, which is not read so far: open and save it with Keras 2",
+                    file.name()));
   const Json own = read_own(file);
   const Reading reading{registry, version, own.get("hard_sigmoid", version), document.warnings};
   Model model = parse_model(Json::parse(config, file.name() + ": model_config"), reading);
@@ -135,9 +161,11 @@ ModelDocument read_document(const H5Reader& file, const Registry& registry) {
   return document;
 }
 
-// --- writing -----------------------------------------------------------------------------------------------------------
+// --- writing
+// -----------------------------------------------------------------------------------------------------------
 
-void write_weights(H5Writer& file, const std::string& root, const std::vector<WeightsRecord>& weights, const GraphRecord& graph,
+void write_weights(H5Writer& file, const std::string& root,
+                   const std::vector<WeightsRecord>& weights, const GraphRecord& graph,
                    const Written& written) {
   std::map<std::string, const WeightsRecord*> of_layer;
   for (const WeightsRecord& w : weights) of_layer[w.layer] = &w;
@@ -191,7 +219,8 @@ Json own_json(const ModelDocument& document, const Written& written) {
     order.push_back(name);
   }
   for (const ScopeRecord& s : document.graph.scopes)
-    scopes.push_back(Json::Object{{"path", s.path}, {"sequential", s.sequential}, {"trainable", s.trainable}});
+    scopes.push_back(
+        Json::Object{{"path", s.path}, {"sequential", s.sequential}, {"trainable", s.trainable}});
   own["renamed"] = renamed;
   own["scopes"] = scopes;
   own["order"] = order;
@@ -209,15 +238,24 @@ Json own_json(const ModelDocument& document, const Written& written) {
 void warn_of_strangers(const GraphRecord& graph, Log& log) {
   std::string names;
   for (const LayerRecord& l : graph.layers)
-    if (!is_keras_layer(l.type) && names.find(l.type) == std::string::npos) names += (names.empty() ? "" : ", ") + l.type;
-  for (const auto& [activation, other] : {std::pair{"hard_sigmoid", "tf.keras"}, std::pair{"hard_sigmoid_v2", "Keras 3"}})
-    if (uses_activation(graph, activation)) log.warning(fmt::format("{} computes its hard_sigmoid by another formula than this model's {}", other, activation));
-  if (!names.empty()) log.warning(fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));
+    if (!is_keras_layer(l.type) && names.find(l.type) == std::string::npos)
+      names += (names.empty() ? "" : ", ") + l.type;
+  for (const auto& [activation, other] :
+       {std::pair{"hard_sigmoid", "tf.keras"}, std::pair{"hard_sigmoid_v2", "Keras 3"}})
+    if (uses_activation(graph, activation))
+      log.warning(
+          fmt::format("{} computes its hard_sigmoid by another formula than this model's {}", other,
+                      activation));
+  if (!names.empty())
+    log.warning(
+        fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));
 }
 
 class KerasHdf5 : public ModelFormat {
  public:
-  bool recognizes(const fs::path& file) const override { return has_signature(file) && H5Reader(file).has_attribute("/", "model_config"); }
+  bool recognizes(const fs::path& file) const override {
+    return has_signature(file) && H5Reader(file).has_attribute("/", "model_config");
+  }
 
   ModelDocument read(const fs::path& path, const Registry& registry) const override {
     const H5Reader file(path);
@@ -229,7 +267,8 @@ class KerasHdf5 : public ModelFormat {
     }
   }
 
-  void write(const ModelDocument& document, const fs::path& path, const Registry& registry, Log& log) const override {
+  void write(const ModelDocument& document, const fs::path& path, const Registry& registry,
+             Log& log) const override {
     const Written written = write_graph(document.graph, registry);
     warn_of_strangers(document.graph, log);
     H5Writer::write(path, [&](H5Writer& file) {
@@ -240,7 +279,8 @@ class KerasHdf5 : public ModelFormat {
       write_training(file, document, written, registry, log);
       file.group(own_group);
       file.attribute(own_group, "document", own_json(document, written).dump());
-      if (!document.best_weights.empty()) write_weights(file, best_group, document.best_weights, document.graph, written);
+      if (!document.best_weights.empty())
+        write_weights(file, best_group, document.best_weights, document.graph, written);
       if (document.sample) {
         file.dataset(std::string(own_group) + "/sample/input", document.sample->input);
         file.dataset(std::string(own_group) + "/sample/logits", document.sample->logits);
@@ -252,7 +292,9 @@ class KerasHdf5 : public ModelFormat {
 }  // namespace
 
 void register_keras_hdf5(Registrar& r) {
-  r.add<KerasHdf5>("keras_hdf5", "a whole Keras model in one HDF5 file, with optimizer and training state; the native format");
+  r.add<KerasHdf5>(
+      "keras_hdf5",
+      "a whole Keras model in one HDF5 file, with optimizer and training state; the native format");
 }
 
 }  // namespace ocellus::keras

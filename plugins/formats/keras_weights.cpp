@@ -20,7 +20,9 @@ std::string role_of(const std::string& weight) {
 bool is_moving(const std::string& role) { return role.starts_with("moving_"); }
 
 // depthwise_kernel of Keras 2 is kernel in Keras 3.
-bool same_role(const std::string& a, const std::string& b) { return a == b || a.ends_with("_" + b) || b.ends_with("_" + a); }
+bool same_role(const std::string& a, const std::string& b) {
+  return a == b || a.ends_with("_" + b) || b.ends_with("_" + a);
+}
 
 struct Leaf {
   std::string path;
@@ -29,7 +31,8 @@ struct Leaf {
   WeightsRecord weights;
 };
 
-// Keras lists the trainable weights of all layers below, in order, then all others; a frozen layer's are all among the others.
+// Keras lists the trainable weights of all layers below, in order, then all others; a frozen
+// layer's are all among the others.
 std::vector<std::pair<Leaf*, std::string>> keras_sequence(std::vector<Leaf>& leaves) {
   std::vector<std::pair<Leaf*, std::string>> sequence;
   const auto take = [&](Leaf& l, const std::vector<std::string>& roles) {
@@ -44,8 +47,10 @@ std::vector<std::pair<Leaf*, std::string>> keras_sequence(std::vector<Leaf>& lea
   return sequence;
 }
 
-bool deal_by_order(std::vector<Leaf>& leaves, const std::vector<std::string>& names, std::vector<Array>& values) {
-  if (std::any_of(leaves.begin(), leaves.end(), [](const Leaf& l) { return !l.roles; })) return false;
+bool deal_by_order(std::vector<Leaf>& leaves, const std::vector<std::string>& names,
+                   std::vector<Array>& values) {
+  if (std::any_of(leaves.begin(), leaves.end(), [](const Leaf& l) { return !l.roles; }))
+    return false;
   const auto sequence = keras_sequence(leaves);
   if (sequence.size() != names.size()) return false;
   for (size_t i = 0; i < names.size(); ++i)
@@ -77,10 +82,13 @@ Leaf* leaf_by_name(std::vector<Leaf>& leaves, const std::string& weight) {
   return best;
 }
 
-void deal_by_name(std::vector<Leaf>& leaves, const std::vector<std::string>& names, std::vector<Array>& values, const std::string& where) {
+void deal_by_name(std::vector<Leaf>& leaves, const std::vector<std::string>& names,
+                  std::vector<Array>& values, const std::string& where) {
   for (size_t i = 0; i < names.size(); ++i) {
     Leaf* l = leaf_by_name(leaves, names[i]);
-    if (!l) throw DataError(fmt::format("{}: the weight '{}' belongs to no layer of the model", where, names[i]));
+    if (!l)
+      throw DataError(
+          fmt::format("{}: the weight '{}' belongs to no layer of the model", where, names[i]));
     l->weights.names.push_back(role_of(names[i]));
     l->weights.values.push_back(std::move(values[i]));
   }
@@ -90,12 +98,27 @@ void deal_by_name(std::vector<Leaf>& leaves, const std::vector<std::string>& nam
 
 std::optional<Roles> roles_of(const LayerRecord& layer) {
   static const std::map<std::string, std::vector<std::string>> kernels = {
-      {"Conv1D", {"kernel"}}, {"Conv2D", {"kernel"}}, {"Conv3D", {"kernel"}}, {"Conv1DTranspose", {"kernel"}},
-      {"Conv2DTranspose", {"kernel"}}, {"Conv3DTranspose", {"kernel"}}, {"Dense", {"kernel"}},
-      {"DepthwiseConv1D", {"depthwise_kernel"}}, {"DepthwiseConv2D", {"depthwise_kernel"}},
-      {"SeparableConv1D", {"depthwise_kernel", "pointwise_kernel"}}, {"SeparableConv2D", {"depthwise_kernel", "pointwise_kernel"}}};
-  static const std::set<std::string> others = {"LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Attention",
-                                               "AdditiveAttention", "MultiHeadAttention", "GroupNormalization", "Lambda"};
+      {"Conv1D", {"kernel"}},
+      {"Conv2D", {"kernel"}},
+      {"Conv3D", {"kernel"}},
+      {"Conv1DTranspose", {"kernel"}},
+      {"Conv2DTranspose", {"kernel"}},
+      {"Conv3DTranspose", {"kernel"}},
+      {"Dense", {"kernel"}},
+      {"DepthwiseConv1D", {"depthwise_kernel"}},
+      {"DepthwiseConv2D", {"depthwise_kernel"}},
+      {"SeparableConv1D", {"depthwise_kernel", "pointwise_kernel"}},
+      {"SeparableConv2D", {"depthwise_kernel", "pointwise_kernel"}}};
+  static const std::set<std::string> others = {"LSTM",
+                                               "GRU",
+                                               "SimpleRNN",
+                                               "Bidirectional",
+                                               "TimeDistributed",
+                                               "Attention",
+                                               "AdditiveAttention",
+                                               "MultiHeadAttention",
+                                               "GroupNormalization",
+                                               "Lambda"};
   const Json& p = layer.parameters;
   Roles roles;
   if (const auto it = kernels.find(layer.type); it != kernels.end()) {
@@ -106,7 +129,8 @@ std::optional<Roles> roles_of(const LayerRecord& layer) {
     if (p.get("center", true)) roles.parameters.push_back("beta");
     if (layer.type == "BatchNormalization") roles.states = {"moving_mean", "moving_variance"};
   } else if (layer.type == "Normalization") {
-    if (const Json* mean = p.find("mean"); !mean || mean->is_null()) roles.states = {"mean", "variance", "count"};
+    if (const Json* mean = p.find("mean"); !mean || mean->is_null())
+      roles.states = {"mean", "variance", "count"};
   } else if (layer.type == "PReLU") {
     roles.parameters = {"alpha"};
   } else if (layer.type == "Embedding") {
@@ -118,26 +142,31 @@ std::optional<Roles> roles_of(const LayerRecord& layer) {
 }
 
 bool is_trainable(const GraphRecord& graph, const LayerRecord& layer) {
-  return layer.trainable && std::all_of(graph.scopes.begin(), graph.scopes.end(), [&](const ScopeRecord& s) {
-    return s.trainable || !layer.name.starts_with(s.path + "/");
-  });
+  return layer.trainable &&
+         std::all_of(graph.scopes.begin(), graph.scopes.end(), [&](const ScopeRecord& s) {
+           return s.trainable || !layer.name.starts_with(s.path + "/");
+         });
 }
 
 size_t parameter_count(const LayerRecord& layer, const WeightsRecord& weights) {
-  if (const auto roles = roles_of(layer)) return std::min(roles->parameters.size(), weights.values.size());
+  if (const auto roles = roles_of(layer))
+    return std::min(roles->parameters.size(), weights.values.size());
   const auto first_state = std::find_if(weights.names.begin(), weights.names.end(), is_moving);
   return static_cast<size_t>(first_state - weights.names.begin());
 }
 
-std::vector<WeightsRecord> deal_out(const Entry& entry, std::vector<std::string> names, std::vector<Array> values,
-                                    const std::string& where) {
+std::vector<WeightsRecord> deal_out(const Entry& entry, std::vector<std::string> names,
+                                    std::vector<Array> values, const std::string& where) {
   std::vector<Leaf> leaves;
-  for (const auto& [path, layer] : leaves_of(entry)) leaves.push_back({path, layer, roles_of(*layer), {path, {}, {}}});
+  for (const auto& [path, layer] : leaves_of(entry))
+    leaves.push_back({path, layer, roles_of(*layer), {path, {}, {}}});
   if (!entry.model) {
     Leaf& l = leaves.front();
     if (l.roles && l.roles->parameters.empty() && l.roles->states.empty()) {
       // Random layers of some versions store the state of their generator, which is no weight.
-      if (std::all_of(values.begin(), values.end(), [](const Array& v) { return v.type() != DType::f32; })) return {};
+      if (std::all_of(values.begin(), values.end(),
+                      [](const Array& v) { return v.type() != DType::f32; }))
+        return {};
     }
     if (!deal_by_order(leaves, names, values)) {
       for (size_t i = 0; i < names.size(); ++i) {

@@ -24,7 +24,8 @@ namespace {
 
 const fs::path fixtures = OCELLUS_FIXTURES;
 const std::vector<std::string> versions = {"keras2", "keras3"};
-const std::vector<std::string> inference_models = {"sequential_cnn", "functional_residual", "nested", "functional_nested"};
+const std::vector<std::string> inference_models = {"sequential_cnn", "functional_residual",
+                                                   "nested", "functional_nested"};
 const std::vector<std::string> trained_models = {"sgd", "adam", "adamw", "rmsprop"};
 
 struct Lines : Log {
@@ -64,7 +65,8 @@ void check_close(const Array& a, const Array& b, double relative) {
 }
 
 bool same_bits(const Array& a, const Array& b) {
-  return a.type() == b.type() && a.shape() == b.shape() && std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0;
+  return a.type() == b.type() && a.shape() == b.shape() &&
+         std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0;
 }
 
 void check_same_weights(const std::vector<WeightsRecord>& a, const std::vector<WeightsRecord>& b) {
@@ -73,7 +75,8 @@ void check_same_weights(const std::vector<WeightsRecord>& a, const std::vector<W
     BOOST_TEST(a[i].layer == b[i].layer);
     BOOST_TEST(a[i].names == b[i].names, boost::test_tools::per_element());
     BOOST_REQUIRE_EQUAL(a[i].values.size(), b[i].values.size());
-    for (size_t k = 0; k < a[i].values.size(); ++k) BOOST_TEST(same_bits(a[i].values[k], b[i].values[k]), a[i].layer << " " << a[i].names[k]);
+    for (size_t k = 0; k < a[i].values.size(); ++k)
+      BOOST_TEST(same_bits(a[i].values[k], b[i].values[k]), a[i].layer << " " << a[i].names[k]);
   }
 }
 
@@ -96,7 +99,9 @@ std::string lower(std::string text) {
   return text;
 }
 
-bool holds(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool holds(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 fs::path test_data() {
   const char* given = std::getenv("OCELLUS_TEST_DATA");
@@ -128,7 +133,8 @@ BOOST_AUTO_TEST_CASE(a_planted_fault_is_seen) {
     if (holds(w.layer, "bn_1x1")) std::swap(w.values[0].f32()[0], w.values[0].f32()[1]);
   const Array y = predict(d, io.read("/input")), truth = io.read("/output");
   double error = 0;
-  for (size_t i = 0; i < y.f32().size(); ++i) error = std::max(error, std::abs(static_cast<double>(y.f32()[i]) - truth.f32()[i]));
+  for (size_t i = 0; i < y.f32().size(); ++i)
+    error = std::max(error, std::abs(static_cast<double>(y.f32()[i]) - truth.f32()[i]));
   BOOST_TEST(error > 1e-3);
 }
 
@@ -136,12 +142,14 @@ BOOST_AUTO_TEST_CASE(nested_models_become_paths_and_scopes) {
   for (const std::string& version : versions) {
     const GraphRecord g = open(fixtures / version / "functional_nested.h5").graph;
     BOOST_TEST(!g.sequential);
-    const auto conv = std::find_if(g.layers.begin(), g.layers.end(), [](const LayerRecord& l) { return l.name == "inner/conv"; });
+    const auto conv = std::find_if(g.layers.begin(), g.layers.end(),
+                                   [](const LayerRecord& l) { return l.name == "inner/conv"; });
     BOOST_REQUIRE(conv != g.layers.end());
     BOOST_TEST(conv->calls.size() == 2u);  // the inner model is shared
     const Network n(world().registry, g);
     for (const NetworkLayer& l : n.layers())
-      if (l.record >= 0 && l.name != "outer_input") BOOST_TEST(l.trainable == !l.name.starts_with("frozen/"), l.name);
+      if (l.record >= 0 && l.name != "outer_input")
+        BOOST_TEST(l.trainable == !l.name.starts_with("frozen/"), l.name);
   }
 }
 
@@ -152,23 +160,28 @@ BOOST_AUTO_TEST_CASE(training_configuration_and_optimizer_state) {
         const ModelDocument d = open(fixtures / version / (name + ".h5"));
         const H5Reader io(fixtures / version / (name + ".io.h5"));
         BOOST_TEST(d.loss == "sparse_categorical_crossentropy");
-        BOOST_TEST(d.metrics == std::vector<std::string>{"accuracy"}, boost::test_tools::per_element());
+        BOOST_TEST(d.metrics == std::vector<std::string>{"accuracy"},
+                   boost::test_tools::per_element());
         BOOST_REQUIRE(d.optimizer);
         const OptimizerRecord& o = *d.optimizer;
         BOOST_TEST(lower(o.type) == name);
         BOOST_TEST(o.iteration == static_cast<int64_t>(io.number("/", "iteration")));
         BOOST_TEST(o.iteration == 4);
         if (name == "rmsprop") BOOST_TEST(o.parameters.at("centered").as_bool());
-        if (name == "adam") BOOST_TEST(o.parameters.at("beta_2").as_double() == 0.99, boost::test_tools::tolerance(1e-6));
+        if (name == "adam")
+          BOOST_TEST(o.parameters.at("beta_2").as_double() == 0.99,
+                     boost::test_tools::tolerance(1e-6));
         // conv kernel, bias, gamma, beta, dense kernel, bias
-        const auto slots = world().registry.create<Optimizer>(o.type, o.parameters, "test")->slots();
+        const auto slots =
+            world().registry.create<Optimizer>(o.type, o.parameters, "test")->slots();
         BOOST_REQUIRE_EQUAL(o.slots.size(), slots.size());
         const bool interleaved = name.starts_with("adam");
         for (size_t s = 0; s < slots.size(); ++s) {
           BOOST_REQUIRE_EQUAL(o.slots[s].size(), 6u);
           for (size_t p = 0; p < 6; ++p) {
             const size_t i = interleaved ? p * slots.size() + s : s * 6 + p;
-            BOOST_TEST(same_bits(o.slots[s][p], io.read("/slots/" + std::to_string(i))), slots[s] << " " << p);
+            BOOST_TEST(same_bits(o.slots[s][p], io.read("/slots/" + std::to_string(i))),
+                       slots[s] << " " << p);
           }
         }
       }
@@ -203,7 +216,8 @@ BOOST_AUTO_TEST_CASE(written_and_reopened_is_the_same) {
           BOOST_TEST(d.classes == e.classes, boost::test_tools::per_element());
           BOOST_TEST((d.training_state == e.training_state), e.training_state.dump());
           BOOST_TEST((d.preprocessing->to_json() == e.preprocessing.value().to_json()));
-          BOOST_TEST((same_bits(d.sample->input, e.sample.value().input) && same_bits(d.sample->logits, e.sample->logits)));
+          BOOST_TEST((same_bits(d.sample->input, e.sample.value().input) &&
+                      same_bits(d.sample->logits, e.sample->logits)));
           BOOST_TEST(d.loss == e.loss);
           BOOST_TEST(d.optimizer.has_value() == e.optimizer.has_value());
           if (d.optimizer) {
@@ -233,8 +247,11 @@ BOOST_AUTO_TEST_CASE(frozen_layers_and_their_slots) {
   BOOST_REQUIRE(e.optimizer);
   for (size_t s = 0; s < 2; ++s) {
     for (const size_t frozen : {0, 1})  // not kept, and zero on return
-      BOOST_TEST(std::all_of(e.optimizer->slots[s][frozen].f32().begin(), e.optimizer->slots[s][frozen].f32().end(), [](float v) { return v == 0; }));
-    for (size_t p = 2; p < 6; ++p) BOOST_TEST(same_bits(d.optimizer->slots[s][p], e.optimizer->slots[s][p]));
+      BOOST_TEST(std::all_of(e.optimizer->slots[s][frozen].f32().begin(),
+                             e.optimizer->slots[s][frozen].f32().end(),
+                             [](float v) { return v == 0; }));
+    for (size_t p = 2; p < 6; ++p)
+      BOOST_TEST(same_bits(d.optimizer->slots[s][p], e.optimizer->slots[s][p]));
   }
 }
 
@@ -250,22 +267,28 @@ BOOST_AUTO_TEST_CASE(unknown_layers_open_and_the_network_names_them) {
   const ModelDocument e = open(dir / "m.h5");
   BOOST_TEST(e.graph.layers[5].type == "Swirl");
   BOOST_TEST(e.graph.layers[5].parameters.get("turns", 0) == 3);
-  const auto names_it = [](const PluginError& x) { return holds(x.what(), "leaky_re_lu") && holds(x.what(), "Swirl"); };
+  const auto names_it = [](const PluginError& x) {
+    return holds(x.what(), "leaky_re_lu") && holds(x.what(), "Swirl");
+  };
   BOOST_CHECK_EXCEPTION(Network(world().registry, e), PluginError, names_it);
 }
 
 BOOST_AUTO_TEST_CASE(keys_of_others_are_kept) {
   TemporaryDirectory dir;
   ModelDocument d = open(fixtures / "keras3" / "sequential_cnn.h5");
-  d.graph.layers[1].foreign["kernel_regularizer"] = Json::parse(R"({"class_name": "L2", "config": {"l2": 0.01}})", "test");
+  d.graph.layers[1].foreign["kernel_regularizer"] =
+      Json::parse(R"({"class_name": "L2", "config": {"l2": 0.01}})", "test");
   d.graph.layers[1].foreign["bias_constraint_flag"] = false;  // neutral: passes without a word
   SilentLog quiet;
   save_model(world().registry, d, (dir / "m.h5").string(), quiet);
   Lines log;
   const ModelDocument e = open(dir / "m.h5", log);
   BOOST_REQUIRE_EQUAL(log.warnings.size(), 1u);
-  BOOST_TEST((holds(log.warnings[0], "conv2d") && holds(log.warnings[0], "kernel_regularizer") && holds(log.warnings[0], "0.01")), log.warnings[0]);
-  BOOST_TEST((e.graph.layers[1].foreign.at("kernel_regularizer") == d.graph.layers[1].foreign.at("kernel_regularizer")));
+  BOOST_TEST((holds(log.warnings[0], "conv2d") && holds(log.warnings[0], "kernel_regularizer") &&
+              holds(log.warnings[0], "0.01")),
+             log.warnings[0]);
+  BOOST_TEST((e.graph.layers[1].foreign.at("kernel_regularizer") ==
+              d.graph.layers[1].foreign.at("kernel_regularizer")));
   BOOST_TEST(!e.graph.layers[1].foreign.at("bias_constraint_flag").as_bool());
 }
 
@@ -293,20 +316,24 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   std::vector<std::pair<std::string, ModelDocument>> models;
   for (const std::string& version : versions)
     for (const auto& names : {inference_models, trained_models})
-      for (const std::string& name : names) models.emplace_back(version + "_" + name, open(fixtures / version / (name + ".h5")));
+      for (const std::string& name : names)
+        models.emplace_back(version + "_" + name, open(fixtures / version / (name + ".h5")));
   SilentLog log;
-  const GraphRecord out_of_order = graph({{"Input", "in", R"({"shape": [7, 6, 4]})", {}},
-                                          {"Conv2D", "late", R"({"filters": 4, "kernel_size": 1})", {"in"}},
-                                          {"Conv2D", "early", R"({"filters": 4, "kernel_size": 1})", {"in"}},
-                                          {"Conv2D", "deep", R"({"filters": 4, "kernel_size": 1, "activation": "relu"})", {"early"}},
-                                          {"Conv2D", "deep", "", {"deep"}},
-                                          {"Add", "sum", "{}", {"deep:1", "late"}},
-                                          {"GlobalAveragePooling2D", "gap", "{}", {"sum"}}},
-                                         {"gap"});
+  const GraphRecord out_of_order = graph(
+      {{"Input", "in", R"({"shape": [7, 6, 4]})", {}},
+       {"Conv2D", "late", R"({"filters": 4, "kernel_size": 1})", {"in"}},
+       {"Conv2D", "early", R"({"filters": 4, "kernel_size": 1})", {"in"}},
+       {"Conv2D", "deep", R"({"filters": 4, "kernel_size": 1, "activation": "relu"})", {"early"}},
+       {"Conv2D", "deep", "", {"deep"}},
+       {"Add", "sum", "{}", {"deep:1", "late"}},
+       {"GlobalAveragePooling2D", "gap", "{}", {"sum"}}},
+      {"gap"});
   std::vector<std::pair<std::string, GraphRecord>> graphs = {{"out_of_order", out_of_order}};
-  for (const char* name : {"lenet5", "lenet5(activation=tanh,pooling=average)", "cifar_small", "mnist_cnn",
-                           "12x10x2: conv3(4) bn LeakyReLU(0.2) avgpool dropout(0.1) pad1 conv3(3,elu) dense(1)"})
-    graphs.emplace_back(std::to_string(graphs.size()), open_model(world().registry, {name, Json::object(), false}, log).graph);
+  for (const char* name :
+       {"lenet5", "lenet5(activation=tanh,pooling=average)", "cifar_small", "mnist_cnn",
+        "12x10x2: conv3(4) bn LeakyReLU(0.2) avgpool dropout(0.1) pad1 conv3(3,elu) dense(1)"})
+    graphs.emplace_back(std::to_string(graphs.size()),
+                        open_model(world().registry, {name, Json::object(), false}, log).graph);
   for (const auto& [name, g] : graphs) {
     Network n(world().registry, g);
     n.place(world().device, 1);
@@ -324,7 +351,8 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   }
 }
 
-// A crash of HDF5 in the child is an error with exit code 5; whatever else happens, this process lives.
+// A crash of HDF5 in the child is an error with exit code 5; whatever else happens, this process
+// lives.
 BOOST_AUTO_TEST_CASE(damaged_files_are_refused_or_read_but_never_crash) {
   TemporaryDirectory dir;
   const fs::path file = dir / "damaged.h5";
@@ -333,7 +361,9 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused_or_read_but_never_crash) {
   registry.load_default();
   SilentLog log;
   const auto try_it = [&](std::vector<std::byte> bytes) {
-    std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
     try {
       open_model(registry, {file.string(), Json::object(), false}, log);
       return 0;
@@ -343,15 +373,18 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused_or_read_but_never_crash) {
   };
   BOOST_TEST(try_it(whole) == 0);
   for (size_t n = 0; n < whole.size(); n += whole.size() / 40)
-    BOOST_TEST(try_it({whole.begin(), whole.begin() + static_cast<ptrdiff_t>(n)}) == 5, "truncated to " << n << " bytes");
+    BOOST_TEST(try_it({whole.begin(), whole.begin() + static_cast<ptrdiff_t>(n)}) == 5,
+               "truncated to " << n << " bytes");
   std::mt19937 rng(3);
   int refused = 0;
   for (int i = 0; i < 60; ++i) {
     std::vector<std::byte> bytes = whole;
-    for (int k = 0; k < 4; ++k) bytes[rng() % bytes.size()] ^= static_cast<std::byte>(1 << rng() % 8);
+    for (int k = 0; k < 4; ++k)
+      bytes[rng() % bytes.size()] ^= static_cast<std::byte>(1 << rng() % 8);
     const int code = try_it(bytes);
     // A flipped letter in a name or a key may also make a layer unknown, or a parameter.
-    BOOST_TEST((code == 0 || code == 5 || code == 2 || code == 3), "mutation " << i << " ends with " << code);
+    BOOST_TEST((code == 0 || code == 5 || code == 2 || code == 3),
+               "mutation " << i << " ends with " << code);
     refused += code != 0;
   }
   BOOST_TEST(refused > 0);
@@ -359,16 +392,19 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused_or_read_but_never_crash) {
 
 BOOST_AUTO_TEST_SUITE(real_files)
 
-// MLPerf Tiny's reference: 87.19 % of the 10,000 test images of CIFAR-10, RGB 0..255 as they are. ResNet-20: 91.73 %.
+// MLPerf Tiny's reference: 87.19 % of the 10,000 test images of CIFAR-10, RGB 0..255 as they are.
+// ResNet-20: 91.73 %.
 BOOST_AUTO_TEST_CASE(published_accuracies) {
   const fs::path data = test_data();
   if (!fs::exists(data / "cifar10")) {
     BOOST_TEST_MESSAGE("SKIPPED: no " << data / "cifar10");
     return;
   }
-  const auto images = open_dataset(world().registry, "cifar10:" + (data / "cifar10").string(), "test");
+  const auto images =
+      open_dataset(world().registry, "cifar10:" + (data / "cifar10").string(), "test");
   for (const auto& [name, preprocessing, percent] :
-       {std::tuple{"mlperf_tiny_resnet8_cifar10.h5", Preprocessing::named("none"), 87.19}, std::tuple{"resnet20_cifar10.h5", Preprocessing::named("torch"), 91.73}}) {
+       {std::tuple{"mlperf_tiny_resnet8_cifar10.h5", Preprocessing::named("none"), 87.19},
+        std::tuple{"resnet20_cifar10.h5", Preprocessing::named("torch"), 91.73}}) {
     Network n(world().registry, open(data / "keras" / name));
     n.preprocessing = preprocessing;
     n.place(world().device);
@@ -392,7 +428,8 @@ BOOST_AUTO_TEST_CASE(examples_with_outputs) {
     const std::string file = e.path().string();
     if (!file.ends_with("_model.h5")) continue;
     const H5Reader io(file.substr(0, file.size() - 9) + "_inputs_and_outputs.h5");
-    const std::string in = "/inputs/" + io.members("/inputs").front(), out = "/predictions/" + io.members("/predictions").front();
+    const std::string in = "/inputs/" + io.members("/inputs").front(),
+                      out = "/predictions/" + io.members("/predictions").front();
     try {
       const ModelDocument d = open(file);
       BOOST_TEST_CONTEXT(file) { check_close(predict(d, io.read(in)), io.read(out), 1e-4); }
@@ -411,7 +448,8 @@ BOOST_AUTO_TEST_CASE(files_of_many_versions) {
     BOOST_TEST_MESSAGE("SKIPPED: no " << keras);
     return;
   }
-  // Every file opens as a document or is refused with a reason; those whose layers all exist make a network.
+  // Every file opens as a document or is refused with a reason; those whose layers all exist make a
+  // network.
   int opened = 0, networks = 0, all = 0;
   for (const fs::directory_entry& e : fs::recursive_directory_iterator(keras / "dl4j")) {
     if (e.path().extension() != ".h5") continue;

@@ -21,12 +21,14 @@ class OCELLUS_API GraphBuilder {
  public:
   explicit GraphBuilder(std::string name = "model");
 
-  /// An input of the network; `shape` is without batch. Throws UsageError where a name stands twice, as do the others.
+  /// An input of the network; `shape` is without batch. Throws UsageError where a name stands
+  /// twice, as do the others.
   TensorRef input(const std::vector<int>& shape, std::string name = {});
   /// A layer on the output of the one before.
   TensorRef add(const std::string& type, Json::Object parameters = {}, std::string name = {});
   /// A layer on the given tensors.
-  TensorRef add(const std::string& type, Json::Object parameters, std::vector<TensorRef> inputs, std::string name = {});
+  TensorRef add(const std::string& type, Json::Object parameters, std::vector<TensorRef> inputs,
+                std::string name = {});
   /// Output of the layer that was added last. Throws UsageError when there is none.
   const TensorRef& last() const;
   /// Output of a layer by its name. Throws UsageError with the nearest known name.
@@ -34,7 +36,8 @@ class OCELLUS_API GraphBuilder {
   /// The layer added last, to be completed.
   LayerRecord& record() { return graph_.layers.back(); }
 
-  /// The graph, with the given outputs, or that of the last layer. It is sequential when each layer stands on the one before.
+  /// The graph, with the given outputs, or that of the last layer. It is sequential when each layer
+  /// stands on the one before.
   GraphRecord finish(std::vector<TensorRef> outputs = {});
 
  private:
@@ -44,7 +47,8 @@ class OCELLUS_API GraphBuilder {
   std::map<std::string, int> counts_;  ///< how many layers took a generated name
 };
 
-/// Keras' name for the n-th layer of a class: snake case and a number from the second on ("conv2d_1").
+/// Keras' name for the n-th layer of a class: snake case and a number from the second on
+/// ("conv2d_1").
 OCELLUS_API std::string keras_layer_name(const std::string& type, int n);
 
 }  // namespace ocellus

@@ -2,6 +2,7 @@
 // columns as Goto and van de Geijn (ACM TOMS 34(3), 2008) order it: for each KC deep slice, copy the slice of A into
 // private panels, then for each COLS wide strip copy the strip of B and multiply the panels by it. Private copies make odd strides,
 // transposition and ragged edges a matter of copying; no workspace, no barrier.
+// Several products of one shape run side by side, `_plane` elements apart; epilogues are for single ones.
 // TRANSPOSE_A: A is stored (k, m). TRANSPOSE_B: B is stored (n, k).
 #include "ocellus/epilogue.cl"
 #ifdef TRANSPOSE_A
@@ -38,14 +39,14 @@ inline void copy_turned(const __global float* restrict b, uint stride, int colum
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void gemm_vector(int m, int n, int k, __global const float* restrict a, uint a_offset, uint a_stride,
-                 __global const float* restrict b, uint b_offset, uint b_stride, __global float* restrict c,
-                 uint c_offset, uint c_stride, int accumulate, int height, int width EPILOGUE_PARAMETERS) {
+void gemm_vector(int m, int n, int k, __global const float* restrict a, uint a_offset, uint a_stride, uint a_plane,
+                 __global const float* restrict b, uint b_offset, uint b_stride, uint b_plane, __global float* restrict c,
+                 uint c_offset, uint c_stride, uint c_plane, int accumulate, int height, int width EPILOGUE_PARAMETERS) {
   const int column0 = get_global_id(0) * width, column1 = min(n, column0 + width);
   const int row0 = get_global_id(1) * height, row1 = min(m, row0 + height);
-  a += a_offset;
-  b += b_offset;
-  c += c_offset;
+  a += a_offset + get_global_id(2) * a_plane;
+  b += b_offset + get_global_id(2) * b_plane;
+  c += c_offset + get_global_id(2) * c_plane;
   float panels[PANELS * PANEL], tile[KC * COLS];
   for (int k0 = 0; k0 < k; k0 += KC) {
     const int depth = min(KC, k - k0);

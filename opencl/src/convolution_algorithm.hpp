@@ -41,7 +41,7 @@ struct ConvolutionEntry {
                                                 ConvolutionPass pass);
 };
 
-extern const ConvolutionEntry kConvolutionDirectVector, kConvolutionGemmVector,
-    kConvolutionWeightsVector, kConvolutionTiled, kConvolutionNaive;
+extern const ConvolutionEntry kConvolutionWinogradVector, kConvolutionDirectVector,
+    kConvolutionGemmVector, kConvolutionWeightsVector, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

@@ -27,7 +27,7 @@ class GemmVector : public GemmAlgorithm {
   void run(Queue& queue, const Call& c) const override {
     Arguments args;
     args.add(p_.m).add(p_.n).add(p_.k);
-    for (const Operand& x : {c.a, c.b, c.c}) args.add(x.buffer).add(x.offset).add(x.stride);
+    for (const Operand& x : {c.a, c.b, c.c}) args.add(x.buffer).add(x.offset).add(x.stride).add(0u);
     args.add(p_.accumulate ? 1 : 0)
         .add(split_.height * tile_.rows)
         .add(split_.width * tile_.columns());

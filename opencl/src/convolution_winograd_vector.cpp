@@ -1,0 +1,125 @@
+#include "convolution_algorithm.hpp"
+#include "convolution_part.hpp"
+#include "ocellus_opencl_kernels.hpp"
+#include "vector_tile.hpp"
+
+namespace ocellus::opencl {
+namespace {
+
+constexpr int kPanels = 10;  // PANELS of gemm_vector.cl
+constexpr int kPlanes = 36;  // 6 x 6 products a tile
+/// Floats that transformed tiles may take at a time, so that they stay in cache between the steps;
+/// but never so few tiles that the transformed weights, which each round reads anew, cost more than
+/// the products.
+constexpr int kMaxWorkspace = 2 << 20, kMinTiles = 240;
+
+int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+/// Forward, and backward by data as the same with turned weights.
+class ConvolutionWinogradVector : public ConvolutionAlgorithm {
+ public:
+  ConvolutionWinogradVector(Device& device, const ConvolutionProblem& problem, ConvolutionPass pass)
+      : p_(problem), forward_(pass == ConvolutionPass::forward) {
+    const ConvolutionPart part = forward_ ? forward_part(p_) : backward_parts(p_).front();
+    h_ = part.h.axis;
+    w_ = part.w.axis;
+    k_ = forward_ ? p_.in_channels : p_.out_channels;
+    n_ = forward_ ? p_.out_channels : p_.in_channels;
+    h_tiles_ = (h_.out + 3) / 4;
+    w_tiles_ = (w_.out + 3) / 4;
+    tiles_ = p_.batch * h_tiles_ * w_tiles_;
+    v_stride_ = round_up(k_, 16);
+    m_stride_ = round_up(n_, 16);
+    round_ =
+        std::min(tiles_, std::max(kMinTiles, kMaxWorkspace / (kPlanes * (v_stride_ + m_stride_))));
+
+    const KernelSource source =
+        kernels::convolution_winograd_cl().with_preamble(generate(p_.epilogue));
+    weights_ = device.kernel(source, "winograd_kernel");
+    input_ = device.kernel(source, "winograd_input");
+    output_ = device.kernel(source, "winograd_output");
+    tile_ = VectorTile::of(device, n_);
+    product_ = device.kernel(kernels::gemm_vector_cl(), "gemm_vector", tile_.options());
+    const int units = std::max(1, static_cast<int>(device.info().compute_units) / kPlanes);
+    split_ = VectorSplit::best((round_ + tile_.rows - 1) / tile_.rows,
+                               (n_ + tile_.columns() - 1) / tile_.columns(), units, kPanels,
+                               k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
+  }
+
+  size_t packed_bytes() const override { return sizeof(float) * kPlanes * k_ * n_; }
+
+  void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
+    const uint32_t row = forward_ ? n_ : 1, column = forward_ ? 1 : k_;
+    weights_(queue, {{size_t(m_stride_) / 16, size_t(k_), 1}, {1, 1, 1}}, k_, n_, kernel.buffer,
+             kernel.offset, row, column, forward_ ? 0 : 1, packed);
+  }
+
+  size_t workspace_bytes() const override {
+    return sizeof(float) * kPlanes * round_ * (v_stride_ + m_stride_);
+  }
+
+  void run(Queue& queue, const Call& c) const override {
+    for (int first = 0; first < tiles_; first += round_)
+      run_round(queue, c, first, std::min(round_, tiles_ - first));
+  }
+
+ private:
+  void run_round(Queue& queue, const Call& c, int first, int tiles) const {
+    const Operand& from = forward_ ? c.x : c.y;
+    const Operand& to = forward_ ? c.y : c.x;
+    const uint32_t v_plane = tiles * v_stride_, m_plane = tiles * m_stride_,
+                   m_offset = kPlanes * v_plane;
+    const Range each_tile{{size_t(tiles), 1, 1}, {1, 1, 1}};
+    input_(queue, each_tile, first, tiles, h_tiles_, w_tiles_, h_.in, w_.in, h_.pad_before,
+           w_.pad_before, k_, from.buffer, from.offset, from.stride, c.workspace,
+           static_cast<uint32_t>(v_stride_));
+
+    const int height = split_.height * tile_.rows, width = split_.width * tile_.columns();
+    const auto items = [](int n, int each) { return static_cast<size_t>((n + each - 1) / each); };
+    product_(queue, {{items(n_, width), items(tiles, height), kPlanes}, {1, 1, 1}}, tiles, n_, k_,
+             c.workspace, 0u, static_cast<uint32_t>(v_stride_), v_plane, c.packed, 0u,
+             static_cast<uint32_t>(n_), static_cast<uint32_t>(k_ * n_), c.workspace, m_offset,
+             static_cast<uint32_t>(m_stride_), m_plane, 0, height, width);
+
+    Arguments args;
+    args.add(first).add(tiles).add(h_tiles_).add(w_tiles_).add(h_.out).add(w_.out).add(n_);
+    args.add(c.workspace).add(m_offset).add(static_cast<uint32_t>(m_stride_));
+    args.add(to.buffer).add(to.offset).add(to.stride).add(p_.accumulate && !forward_ ? 1 : 0);
+    append(args, p_.epilogue, c.epilogue);
+    output_.launch(queue, each_tile, args);
+  }
+
+  ConvolutionProblem p_;
+  bool forward_;
+  Axis h_, w_;
+  int k_, n_;                              ///< channels read and written
+  int h_tiles_, w_tiles_, tiles_, round_;  ///< tiles an image, in all, and in one round
+  int v_stride_, m_stride_;
+  VectorTile tile_;
+  VectorSplit split_;
+  Kernel weights_, input_, product_, output_;
+};
+
+/// Worth its transforms from 32 channels on both sides; and the transform of the weights from some
+/// 32 tiles on.
+int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {
+  const auto fits = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
+  if (pass == ConvolutionPass::backward_weights || !fits(p.h) || !fits(p.w) || p.groups != 1)
+    return 0;
+  const bool forward = pass == ConvolutionPass::forward;
+  const int h = forward ? p.h.out : p.h.in, w = forward ? p.w.out : p.w.in;
+  const int tiles = p.batch * ((h + 3) / 4) * ((w + 3) / 4);
+  const bool good = p.in_channels >= 32 && p.out_channels >= 32 && h >= 4 && w >= 4 && tiles >= 16;
+  return (device.family() == KernelFamily::vector ? 20 : 10) + (good ? 2 : -2);
+}
+
+}  // namespace
+
+const ConvolutionEntry kConvolutionWinogradVector{
+    "winograd", rank,
+    [](Device& device, const ConvolutionProblem& problem,
+       ConvolutionPass pass) -> std::unique_ptr<ConvolutionAlgorithm> {
+      return std::make_unique<ConvolutionWinogradVector>(device, problem, pass);
+    }};
+
+}  // namespace ocellus::opencl

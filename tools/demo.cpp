@@ -22,7 +22,7 @@ constexpr Section sections[] = {
     {"confusion", R"({"worst": 20})", 0},
     {"feature_maps", "{}", 1},
     {"receptive_field", "{}", 1},
-    {"occlusion", "{}", 8},
+    {"occlusion", "{}", 4},
     {"activation_maximization", "{}", 0},
     {"tsne", R"({"points": 2000})", 0},
 };

@@ -1,5 +1,5 @@
 // Winograd's F(4x4, 3x3) (Lavin and Gray, CVPR 2016): a tile of 4 x 4 results takes 36 multiplications a channel instead of 144.
-//   winograd_kernel   u (36, k, n) = G g G^T of the weights, made once for given weights
+//   winograd_kernel   u (36, strips, k, strip) = G g G^T of the weights, in strips of columns, made once for given weights
 //   winograd_input    v (36, tiles, v_stride) = B^T d B of tiles of 6 x 6 input pixels, which overlap by 2
 //   gemm_vector       m (36, tiles, m_stride) = v u, 36 products
 //   winograd_output   y = A^T m A with the epilogue
@@ -41,23 +41,25 @@ inline void transform_kernel(const float* g, int step, float* to, int to_step) {
 }
 
 // Element (i, j, row, column) of the 3 x 3 x k x n kernel is at offset + (3 * i + j) * k * n + row * row_step +
-// column * column_step, or at tap 8 - (3 * i + j) when the gradient by x wants it turned. One work-item: one row, 16 columns.
+// column * column_step, or at tap 8 - (3 * i + j) when the gradient by x wants it turned. One work-item: one row,
+// 16 columns, zeros beyond n.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_kernel(int k, int n, __global const float* restrict weights, uint offset, uint row_step,
-                     uint column_step, int turned, __global float* restrict u) {
-  const uint row = get_global_id(1), first = get_global_id(0) * 16, plane = (uint)k * n;
-  const int count = min(16, n - (int)first);
+                     uint column_step, int turned, __global float* restrict u, int strip) {
+  const uint row = get_global_id(1), first = get_global_id(0) * 16, weight_plane = (uint)k * n;
+  const uint u_plane = (uint)get_global_size(0) * 16 * k;
+  u += (first / strip * k + row) * strip + first % strip;
   float all[36][16];
-  for (int c = 0; c < count; ++c) {
+  for (int c = 0; c < 16; ++c) {
+    const bool real = first + c < n;
     float g[9], half_done[18], whole[36];
     for (int t = 0; t < 9; ++t)
-      g[t] = weights[offset + (turned ? 8 - t : t) * plane + row * row_step + (first + c) * column_step];
+      g[t] = real ? weights[offset + (turned ? 8 - t : t) * weight_plane + row * row_step + (first + c) * column_step] : 0.0f;
     for (int j = 0; j < 3; ++j) transform_kernel(g + j, 3, half_done + j, 3);              // down the columns: 6 x 3
     for (int i = 0; i < 6; ++i) transform_kernel(half_done + 3 * i, 1, whole + 6 * i, 1);  // along the rows: 6 x 6
     for (int t = 0; t < 36; ++t) all[t][c] = whole[t];
   }
-  for (int t = 0; t < 36; ++t)
-    for (int c = 0; c < count; ++c) u[t * plane + row * n + first + c] = all[t][c];
+  for (int t = 0; t < 36; ++t) vstore16(vload16(0, all[t]), 0, u + t * u_plane);
 }
 
 inline float16 load_some(const __global float* from, int count) {

@@ -3,10 +3,14 @@
 // private panels, then for each COLS wide strip copy the strip of B and multiply the panels by it. Private copies make odd strides,
 // transposition and ragged edges a matter of copying; no workspace, no barrier.
 // Several products of one shape run side by side, `_plane` elements apart; epilogues are for single ones.
-// TRANSPOSE_A: A is stored (k, m). TRANSPOSE_B: B is stored (n, k).
+// TRANSPOSE_A: A is stored (k, m). TRANSPOSE_B: B is stored (n, k). PACKED_B: B is
+// stored as strips of COLS columns, (strips, k, COLS), and read where it lies.
 #include "ocellus/epilogue.cl"
 #ifdef TRANSPOSE_A
 #define A_BY_K
+#endif
+#ifdef PACKED_B
+#define TILE_SPACE __global
 #endif
 #include "ocellus/tile.cl"
 #ifndef PANELS
@@ -47,13 +51,20 @@ void gemm_vector(int m, int n, int k, __global const float* restrict a, uint a_o
   a += a_offset + get_global_id(2) * a_plane;
   b += b_offset + get_global_id(2) * b_plane;
   c += c_offset + get_global_id(2) * c_plane;
-  float panels[PANELS * PANEL], tile[KC * COLS];
+  float panels[PANELS * PANEL];
+#ifndef PACKED_B
+  float tile[KC * COLS];
+#endif
   for (int k0 = 0; k0 < k; k0 += KC) {
     const int depth = min(KC, k - k0);
     for (int row = row0, p = 0; row < row1; row += ROWS, ++p)
       copy_a(a, a_stride, row, m, k0, depth, panels + p * PANEL);
     for (int column = column0; column < column1; column += COLS) {
+#ifdef PACKED_B
+      const __global float* tile = b + (uint)column * k + k0 * COLS;
+#else
       copy_tile(b, b_stride, column, n, k0, depth, tile);
+#endif
       for (int row = row0, p = 0; row < row1; row += ROWS, ++p) {
         vec sums[ROWS][NV];
         clear(sums);

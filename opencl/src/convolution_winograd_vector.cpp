@@ -38,20 +38,23 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
     weights_ = device.kernel(source, "winograd_kernel");
     input_ = device.kernel(source, "winograd_input");
     output_ = device.kernel(source, "winograd_output");
-    tile_ = VectorTile::of(device, n_);
-    product_ = device.kernel(kernels::gemm_vector_cl(), "gemm_vector", tile_.options());
+    tile_ = VectorTile::of(device, std::max(n_, 32));  // strips of whole 16 columns
+    if (round_ < kPanels * tile_.rows) tile_.split_rows(round_);
+    u_columns_ = round_up(n_, tile_.columns());
+    product_ =
+        device.kernel(kernels::gemm_vector_cl(), "gemm_vector", tile_.options() + " -DPACKED_B");
     const int units = std::max(1, static_cast<int>(device.info().compute_units) / kPlanes);
     split_ = VectorSplit::best((round_ + tile_.rows - 1) / tile_.rows,
                                (n_ + tile_.columns() - 1) / tile_.columns(), units, kPanels,
                                k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
   }
 
-  size_t packed_bytes() const override { return sizeof(float) * kPlanes * k_ * n_; }
+  size_t packed_bytes() const override { return sizeof(float) * kPlanes * k_ * u_columns_; }
 
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
     const uint32_t row = forward_ ? n_ : 1, column = forward_ ? 1 : k_;
-    weights_(queue, {{size_t(m_stride_) / 16, size_t(k_), 1}, {1, 1, 1}}, k_, n_, kernel.buffer,
-             kernel.offset, row, column, forward_ ? 0 : 1, packed);
+    weights_(queue, {{size_t(u_columns_) / 16, size_t(k_), 1}, {1, 1, 1}}, k_, n_, kernel.buffer,
+             kernel.offset, row, column, forward_ ? 0 : 1, packed, tile_.columns());
   }
 
   size_t workspace_bytes() const override {
@@ -77,8 +80,8 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
     const int height = split_.height * tile_.rows, width = split_.width * tile_.columns();
     const auto items = [](int n, int each) { return static_cast<size_t>((n + each - 1) / each); };
     product_(queue, {{items(n_, width), items(tiles, height), kPlanes}, {1, 1, 1}}, tiles, n_, k_,
-             c.workspace, 0u, static_cast<uint32_t>(v_stride_), v_plane, c.packed, 0u,
-             static_cast<uint32_t>(n_), static_cast<uint32_t>(k_ * n_), c.workspace, m_offset,
+             c.workspace, 0u, static_cast<uint32_t>(v_stride_), v_plane, c.packed, 0u, 0u,
+             static_cast<uint32_t>(k_ * u_columns_), c.workspace, m_offset,
              static_cast<uint32_t>(m_stride_), m_plane, 0, height, width);
 
     Arguments args;
@@ -94,7 +97,7 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
   Axis h_, w_;
   int k_, n_;                              ///< channels read and written
   int h_tiles_, w_tiles_, tiles_, round_;  ///< tiles an image, in all, and in one round
-  int v_stride_, m_stride_;
+  int v_stride_, m_stride_, u_columns_;
   VectorTile tile_;
   VectorSplit split_;
   Kernel weights_, input_, product_, output_;

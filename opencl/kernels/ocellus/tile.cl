@@ -37,8 +37,11 @@ typedef float8 vec;
 #endif
 #define PANEL (ROWS * (KC + 16))  // floats that a panel of A takes, either way
 
+#ifndef TILE_SPACE
+#define TILE_SPACE  // where tiles of B lie: private memory, or __global where B was packed into tiles beforehand
+#endif
 // sums += panel (ROWS x depth) * tile (depth x COLS)
-inline void multiply(int depth, const float* a, const float* b, vec sums[ROWS][NV]) {
+inline void multiply(int depth, const float* a, const TILE_SPACE float* b, vec sums[ROWS][NV]) {
   for (int k = 0; k < depth; ++k) {
     vec row[NV];
 #pragma unroll

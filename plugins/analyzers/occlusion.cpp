@@ -248,26 +248,30 @@ void add_winners(AnalysisContext& context, const AnalysisImage& image, const Win
     legend += fmt::format("{}{}: {}, {:.1f} %", i ? "\n" : "", paint[order[i]]->name, context.class_name(order[i]),
                           100.0 * votes[order[i]] / static_cast<double>(winners.size()));
   }
+  if (votes[order[0]] == static_cast<int>(winners.size())) {
+    results.add(Note{fmt::format("{}: wherever the window lies, the most probable class is {}.", image.name, context.class_name(order[0]))});
+    return;
+  }
   Array picture(Shape{windows.rows, windows.columns, 3}, DType::u8);
   for (size_t i = 0; i < winners.size(); ++i) std::copy_n(paint[winners[i]]->rgb.begin(), 3, &picture.u8()[3 * i]);
   results.add(ImageGrid{image.name + ": most probable class while a place is hidden", {picture}, {legend}, 0, true});
 }
 
-// Total activation of the map that the clean image excites most.
+// How far the total activation of the map falls that the clean image excites most.
 void add_strongest_map(const AnalysisImage& image, const Attribution& by_class, const Windows& windows, Size size, const Array& activation,
                        const std::string& layer, int pixels, Results& results) {
   const int channels = activation.shape().channels();
   const auto clean = activation.f32().subspan(0, channels);
   const int strongest = static_cast<int>(std::max_element(clean.begin(), clean.end()) - clean.begin());
-  std::vector<float> totals;
-  for (size_t i = 1; i <= windows.boxes.size(); ++i) totals.push_back(activation.f32()[i * channels + strongest] * static_cast<float>(pixels));
+  std::vector<float> falls;
+  for (size_t i = 1; i <= windows.boxes.size(); ++i)
+    falls.push_back((clean[strongest] - activation.f32()[i * channels + strongest]) * static_cast<float>(pixels));
   Attribution a = by_class;
-  a.title = fmt::format("{}: activation of the strongest map of {}", image.name, layer);
-  a.map = covering_mean(windows, size, totals);
+  a.title = fmt::format("{}: what the strongest feature map of {} answers to", image.name, layer);
+  a.map = covering_mean(windows, size, falls);
   a.target = fmt::format("{}, channel {}", layer, strongest);
-  a.units = "total activation";
+  a.units = "activation drop";
   a.score = clean[strongest] * pixels;
-  a.is_signed = std::any_of(totals.begin(), totals.end(), [](float v) { return v < 0; });
   a.top.clear();
   results.add(a);
 }

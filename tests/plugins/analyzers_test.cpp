@@ -210,6 +210,41 @@ BOOST_AUTO_TEST_CASE(activation_maximization_raises_what_it_is_asked_to) {
   }
 }
 
+// With a prior the images keep what all images of the data set have in common: here a black left half, on which the network's answer
+// depends no less than on the right.
+BOOST_AUTO_TEST_CASE(activation_maximization_stays_among_the_data) {
+  Case c(small_net(10, 12, 1, 3, "softmax"));
+  c.randomize(0.3);
+  const auto set = data(60, Shape{10, 12, 1}, 3);
+  for (int i = 0; i < 60; ++i)
+    for (int p = 0; p < 120; ++p)
+      if (p % 12 < 6) set->image(i).u8()[p] = 0;
+  c.context->dataset = set;
+  const auto left = [](const Array& image) {
+    float largest = 0;
+    for (int p = 0; p < 120; ++p)
+      if (p % 12 < 6) largest = std::max(largest, image.f32()[p]);
+    return largest;
+  };
+  const auto logit = [&](Array image, int k) {
+    for (float& v : image.f32()) v *= 255;
+    return c.context->evaluate(image.reshaped(Shape{1, 10, 12, 1}), c.context->logits()).f32()[k];
+  };
+  Array mean(Shape{10, 12, 1}, DType::f32);
+  for (int i = 0; i < 60; ++i)
+    for (int p = 0; p < 120; ++p) mean.f32()[p] += static_cast<float>(set->images()[i].u8()[p]) / 255 / 60;
+  const Results with = c.run("activation_maximization", {{"steps", 60}, {"jitter", 0}}), without = c.run("activation_maximization", {{"steps", 60}, {"prior", "none"}});
+  for (int k = 0; k < 3; ++k) {
+    const Array& image = result<ImageGrid>(with).images[k];
+    BOOST_TEST(left(image) < 1e-3);
+    BOOST_TEST(left(result<ImageGrid>(without).images[k]) > 0.05);
+    BOOST_TEST(logit(image, k) > logit(mean, k));
+  }
+  BOOST_TEST(same_bits(result<ImageGrid>(with).images[1], result<ImageGrid>(c.run("activation_maximization", {{"steps", 60}, {"jitter", 0}})).images[1]));
+  c.context->dataset = nullptr;
+  BOOST_CHECK_THROW(c.run("activation_maximization", {{"prior", "data"}}), UsageError);
+}
+
 BOOST_AUTO_TEST_CASE(tsne_guards_and_repeats) {
   Case c(small_net(8, 6, 1, 3, "softmax"));
   c.randomize();
@@ -217,7 +252,7 @@ BOOST_AUTO_TEST_CASE(tsne_guards_and_repeats) {
   c.context->dataset = set;
   for (int i = 0; i < 40; ++i) set->image(i).u8()[7] = 9;  // a pixel that never changes
   std::ranges::copy(std::vector<uint8_t>(set->image(3).u8().begin(), set->image(3).u8().end()), set->image(6).u8().begin());
-  const Json::Object parameters{{"pixels", true}, {"iterations", 100}, {"exaggerated", 40}};
+  const Json::Object parameters{{"pixels", true}, {"iterations", 100}, {"exaggerated", 40}, {"rate", 10.0}};
   const Results a = c.run("tsne", parameters), b = c.run("tsne", parameters);
   BOOST_TEST(same_bits(result<Scatter>(a).points, result<Scatter>(b).points));
   BOOST_TEST(result<Scatter>(a).points.shape().str() == "(40, 2)");
@@ -227,8 +262,8 @@ BOOST_AUTO_TEST_CASE(tsne_guards_and_repeats) {
   BOOST_TEST(has_warning(a, "1 of 48 features are the same"));
   BOOST_TEST(has_warning(a, "1 points repeat"));
   const auto& y = result<Scatter>(a).points;
-  // Twins attract each other most; repulsion may still part them, but not by much.
-  BOOST_TEST(std::hypot(y.f32()[6] - y.f32()[12], y.f32()[7] - y.f32()[13]) < 0.25 * std::abs(*std::ranges::max_element(y.f32())));
+  // Twins attract each other most. (At the default rate, far too high for 40 points, even they are thrown about.)
+  BOOST_TEST(std::hypot(y.f32()[6] - y.f32()[12], y.f32()[7] - y.f32()[13]) < 1e-3 * std::abs(*std::ranges::max_element(y.f32())));
   // Features of the layer before the logits by default.
   const Results features = c.run("tsne", {{"iterations", 20}});
   BOOST_TEST(std::any_of(result<Table>(features).rows.begin(), result<Table>(features).rows.end(),

@@ -59,15 +59,6 @@ Shape feature_map_shape(const Network& network, const std::string& tensor) {
   return shape.without_batch();
 }
 
-std::string last_feature_map(const Network& network) {
-  const int end = network.logits().node;
-  for (int i = end; i >= 0; --i) {
-    const NetworkNode& node = network.nodes()[i];
-    if (!node.inputs.empty() && node.outputs[0].rank() == 4) return network.tensor_name({i, 0});
-  }
-  throw UsageError("the network has no feature maps (N, H, W, C) before its logits");
-}
-
 std::string before_logits(const AnalysisContext& context) {
   const NetworkNode& node = context.network.nodes()[context.network.tensor(context.logits()).node];
   if (node.inputs.empty()) throw UsageError("the network has no layer before its logits");

@@ -324,8 +324,8 @@ Results Occlusion::run(AnalysisContext& context) const {
   if (options_.layer) {
     layer = options_.layer->value;
     feature_map_shape(context.network, layer);
-  } else if (!convolutions(context.network).empty()) {
-    layer = last_feature_map(context.network);
+  } else if (const std::vector<std::string> known = convolutions(context.network); !known.empty()) {
+    layer = known.back();
   }
   Results results{"occlusion", "Occlusion sensitivity", {}};
   results.add(Note{fmt::format("How far the class's {} falls while a window of the image is hidden. Red: hiding it hurts; blue: hiding it helps.",
@@ -343,7 +343,7 @@ void register_occlusion(Registrar& r) {
   p.add("quick", &Options::quick, "windows of 20 % of the side, 10 % apart");
   p.add("fill", &Options::fill, "what stands in the window: mean (of each channel), zero, grey, blur, noise, or a number 0..255");
   p.add("score", &Options::score, "whose fall is shown").one_of({"probability", "logit"});
-  p.add("layer", &Options::layer, "layer whose strongest feature map is followed; null: the last one before the logits");
+  p.add("layer", &Options::layer, "layer whose strongest feature map is followed; null: the last convolution");
   p.add("batch_size", &Options::batch_size, "masked images at a time; memory may make it fewer").min(1);
   r.add<Occlusion>("occlusion", "which parts of an image the class hangs on: hide them one by one", std::move(p));
 }

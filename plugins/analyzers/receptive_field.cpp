@@ -52,7 +52,7 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
     image_size(context);
     const std::vector<ReceptiveField> fields = receptive_fields(network);
     Results results{"receptive_field", "Receptive fields", {}};
-    results.add(Note{"Output pixel (y, x) of a layer depends on a square of `size` input pixels that begins at start + jump * (y, x); a negative start "
+    results.add(Note{"Output pixel (y, x) of a layer depends on `size` input pixels an axis, which begin at start + jump * (y, x); a negative start "
                      "lies in the padding."});
     results.add(table(network, fields));
     const Shape input = network.shape(network.inputs()[0]).without_batch();
@@ -77,6 +77,7 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
     const auto both = [](double h, double w) { return h == w ? fmt::format("{:g}", h) : fmt::format("{:g}x{:g}", h, w); };
     for (size_t i = 0; i < fields.size(); ++i) {
       const NetworkNode& node = network.nodes()[i];
+      if (node.name.ends_with("/linear")) continue;  // its activation sees the same
       const std::string output = size_text(node.outputs[0].without_batch());
       const ReceptiveField& f = fields[i];
       if (f.global) t.rows.push_back({node.name, output, "everything", "", ""});
@@ -102,7 +103,7 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
       before = area;
       // "conv1/linear" is what goes into an activation; people know the layer by its output, which sees the same.
       const std::string& name = network.nodes()[i].name;
-      layers.push_back(name.substr(0, name.rfind("/linear")));
+      layers.push_back(name.ends_with("/linear") ? name.substr(0, name.rfind('/')) : name);
     }
     return layers;
   }

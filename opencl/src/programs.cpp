@@ -202,9 +202,14 @@ std::shared_ptr<Kernel::State> Programs::create(const Program& program, const Ke
   check(clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof state->argument_count,
                         &state->argument_count, nullptr),
         "clGetKernelInfo");
-  size_t group = info_.max_work_group;
-  clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_WORK_GROUP_SIZE, sizeof group, &group,
+  // A kernel that was compiled for a fixed size takes that size: rusticl (Mesa 22.3) answers the
+  // other question with the size of a sub-group.
+  size_t group = info_.max_work_group, fixed[3] = {0, 0, 0};
+  clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof fixed, fixed,
                            nullptr);
+  if (fixed[0] == 0)
+    clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_WORK_GROUP_SIZE, sizeof group, &group,
+                             nullptr);
   state->max_work_group = std::min(group, info_.max_work_group);
   cl_ulong local = 0;
   clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local,

@@ -48,7 +48,14 @@ class Checker {
     queue().write(b, 0, values.data(), values.size() * 4);
     return b;
   }
-  Buffer scratch(size_t bytes) { return bytes ? device_.allocate(bytes, "scratch") : Buffer(); }
+  /// Full of NaNs: a kernel that reads what nobody wrote gives one.
+  Buffer scratch(size_t bytes) {
+    if (bytes == 0) return {};
+    const Buffer b = device_.allocate(bytes, "scratch");
+    const std::vector<uint32_t> guards(bytes / 4, Guarded::kGuard);
+    queue().write(b, 0, guards.data(), guards.size() * 4);
+    return b;
+  }
 
   void check(const std::string& what, Guarded& actual, const Doubles& expected, double terms = 1) {
     const double error = error_ratio(actual.get(), expected, terms);

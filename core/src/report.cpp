@@ -39,67 +39,102 @@ struct ToJson {
     const ColouredMap map = colour(a);
     Json top = Json::list();
     for (const auto& [name, value] : a.top) top.push_back(Json::List{name, value});
-    Json j = Json::Object{{"type", "attribution"},       {"title", a.title},   {"input", inline_png(a.input)},
-                          {"map", inline_png(map.image)}, {"method", a.method}, {"target", a.target},
-                          {"units", a.units},             {"score", a.score},   {"low", map.low},
-                          {"high", map.high},             {"top", top},         {"stops", Json::list_of(ramp_stops(a.is_signed))}};
-    if (map.constant) j["warning"] = "The map has the same value everywhere: nothing that was tried changed the score.";
+    Json j = Json::Object{{"type", "attribution"},
+                          {"title", a.title},
+                          {"input", inline_png(a.input)},
+                          {"map", inline_png(map.image)},
+                          {"method", a.method},
+                          {"target", a.target},
+                          {"units", a.units},
+                          {"score", a.score},
+                          {"low", map.low},
+                          {"high", map.high},
+                          {"top", top},
+                          {"stops", Json::list_of(ramp_stops(a.is_signed))}};
+    if (map.constant)
+      j["warning"] =
+          "The map has the same value everywhere: nothing that was tried changed the score.";
     return j;
   }
 
   Json operator()(const ImageGrid& grid) const {
     if (!grid.captions.empty() && grid.captions.size() != grid.images.size())
-      throw Error(fmt::format("'{}' has {} captions for {} images", grid.title, grid.captions.size(), grid.images.size()));
+      throw Error(fmt::format("'{}' has {} captions for {} images", grid.title,
+                              grid.captions.size(), grid.images.size()));
     Json images = Json::list();
     for (size_t i = 0; i < grid.images.size(); ++i) {
       Json image = inline_png(grid.images[i]);
       if (!grid.captions.empty()) image["caption"] = grid.captions[i];
       images.push_back(image);
     }
-    return Json::Object{{"type", "grid"}, {"title", grid.title}, {"images", images}, {"columns", grid.columns}, {"pixelated", grid.pixelated}};
+    return Json::Object{{"type", "grid"},
+                        {"title", grid.title},
+                        {"images", images},
+                        {"columns", grid.columns},
+                        {"pixelated", grid.pixelated}};
   }
 
   Json operator()(const Table& table) const {
     Json rows = Json::list();
     for (const auto& row : table.rows) {
       if (row.size() != table.columns.size())
-        throw Error(fmt::format("a row of '{}' has {} cells, not {}", table.title, row.size(), table.columns.size()));
+        throw Error(fmt::format("a row of '{}' has {} cells, not {}", table.title, row.size(),
+                                table.columns.size()));
       rows.push_back(Json(row));
     }
-    return Json::Object{{"type", "table"}, {"title", table.title}, {"columns", Json::list_of(table.columns)}, {"rows", rows}};
+    return Json::Object{{"type", "table"},
+                        {"title", table.title},
+                        {"columns", Json::list_of(table.columns)},
+                        {"rows", rows}};
   }
 
   Json operator()(const Curves& curves) const {
     Json series = Json::list();
     for (const Curves::Series& s : curves.series) {
-      if (s.x.size() != s.y.size()) throw Error(fmt::format("curve '{}' has {} x for {} y", s.name, s.x.size(), s.y.size()));
+      if (s.x.size() != s.y.size())
+        throw Error(fmt::format("curve '{}' has {} x for {} y", s.name, s.x.size(), s.y.size()));
       series.push_back(Json::Object{{"name", s.name}, {"x", numbers(s.x)}, {"y", numbers(s.y)}});
     }
-    return Json::Object{{"type", "curves"}, {"title", curves.title}, {"x_label", curves.x_label}, {"y_label", curves.y_label}, {"series", series}};
+    return Json::Object{{"type", "curves"},
+                        {"title", curves.title},
+                        {"x_label", curves.x_label},
+                        {"y_label", curves.y_label},
+                        {"series", series}};
   }
 
   Json operator()(const Matrix& m) const {
     if (m.values.elements() != static_cast<int64_t>(m.rows.size() * m.columns.size()))
-      throw Error(fmt::format("'{}' has {} values for {} rows and {} columns", m.title, m.values.elements(), m.rows.size(), m.columns.size()));
+      throw Error(fmt::format("'{}' has {} values for {} rows and {} columns", m.title,
+                              m.values.elements(), m.rows.size(), m.columns.size()));
     const Array values = m.values.to_f32();
     Json list = Json::list();
     for (float v : values.f32()) list.push_back(rounded(v));
-    return Json::Object{{"type", "matrix"},           {"title", m.title},
-                        {"row_label", m.row_label},   {"column_label", m.column_label},
-                        {"rows", Json::list_of(m.rows)}, {"columns", Json::list_of(m.columns)},
+    return Json::Object{{"type", "matrix"},
+                        {"title", m.title},
+                        {"row_label", m.row_label},
+                        {"column_label", m.column_label},
+                        {"rows", Json::list_of(m.rows)},
+                        {"columns", Json::list_of(m.columns)},
                         {"values", list}};
   }
 
   Json operator()(const Scatter& s) const {
     if (s.points.shape().rank() != 2 || s.points.shape()[1] != 2)
-      throw Error(fmt::format("'{}' needs points of shape (N, 2), not {}", s.title, s.points.shape().str()));
+      throw Error(fmt::format("'{}' needs points of shape (N, 2), not {}", s.title,
+                              s.points.shape().str()));
     Json x = Json::list(), y = Json::list();
     for (int i = 0; i < s.points.shape()[0]; ++i) {
       x.push_back(rounded(s.points.f32()[2 * i]));
       y.push_back(rounded(s.points.f32()[2 * i + 1]));
     }
-    Json j = Json::Object{{"type", "scatter"}, {"title", s.title}, {"x", x}, {"y", y}, {"labels", Json::list_of(s.labels)},
-                          {"predictions", Json::list_of(s.predictions)}, {"classes", Json::list_of(s.classes)}, {"names", Json::list_of(s.names)}};
+    Json j = Json::Object{{"type", "scatter"},
+                          {"title", s.title},
+                          {"x", x},
+                          {"y", y},
+                          {"labels", Json::list_of(s.labels)},
+                          {"predictions", Json::list_of(s.predictions)},
+                          {"classes", Json::list_of(s.classes)},
+                          {"names", Json::list_of(s.names)}};
     if (!s.thumbnails.empty()) j["sprite"] = inline_sprite(s.thumbnails);
     return j;
   }
@@ -109,10 +144,17 @@ std::string escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -123,14 +165,17 @@ std::string script_safe(const std::string& json) {
   std::string out;
   out.reserve(json.size());
   for (char c : json) {
-    if (c == '<') out += "\\u003c";
-    else out += c;
+    if (c == '<')
+      out += "\\u003c";
+    else
+      out += c;
   }
   return out;
 }
 
 // The template with each @NAME@ replaced; the parts that are put in are not looked at again.
-std::string filled(std::string_view text, const std::vector<std::pair<std::string_view, std::string_view>>& parts) {
+std::string filled(std::string_view text,
+                   const std::vector<std::pair<std::string_view, std::string_view>>& parts) {
   std::string out;
   for (;;) {
     size_t first = std::string_view::npos;
@@ -171,13 +216,18 @@ void Report::write_html(const std::filesystem::path& file) const {
   for (const Results& section : sections_) {
     Json items = Json::list();
     for (const Result& item : section.items) items.push_back(std::visit(ToJson{}, item));
-    sections.push_back(Json::Object{{"name", section.name}, {"title", section.title.empty() ? section.name : section.title}, {"items", items}});
+    sections.push_back(Json::Object{{"name", section.name},
+                                    {"title", section.title.empty() ? section.name : section.title},
+                                    {"items", items}});
   }
   const Json data = Json::Object{{"title", title_}, {"header", header}, {"sections", sections}};
   const std::string title = escaped(title_), json = script_safe(data.dump());
   const std::string script = std::string(files::scatter_js()) + std::string(files::report_js());
-  write_atomically(file, filled(files::report_html(), {{"@TITLE@", title}, {"@CSS@", files::report_css()}, {"@DATA@", json},
-                                                       {"@CHARTS@", files::chart_min_js()}, {"@SCRIPT@", script}}));
+  write_atomically(file, filled(files::report_html(), {{"@TITLE@", title},
+                                                       {"@CSS@", files::report_css()},
+                                                       {"@DATA@", json},
+                                                       {"@CHARTS@", files::chart_min_js()},
+                                                       {"@SCRIPT@", script}}));
 }
 
 void Report::write(const std::filesystem::path& directory) const {

@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 namespace {
 
 Array column_of(const std::vector<int>& values) {
-  return Array::of_ints(Shape{static_cast<int>(values.size())}, std::vector<int32_t>(values.begin(), values.end()));
+  return Array::of_ints(Shape{static_cast<int>(values.size())},
+                        std::vector<int32_t>(values.begin(), values.end()));
 }
 
 // A dataset of rank 1 and more must not be empty: absent says the same.
@@ -43,7 +44,9 @@ class H5Results {
   explicit H5Results(H5Writer& file) : file_(file) {}
   void section(const Results& r) { analyzer_ = r.name; }
 
-  void operator()(const Note& note) { notes_.push_back((note.warning ? "warning: " : "") + note.text); }
+  void operator()(const Note& note) {
+    notes_.push_back((note.warning ? "warning: " : "") + note.text);
+  }
 
   void operator()(const Attribution& a) {
     const std::string at = begin("images", a.title);
@@ -55,7 +58,8 @@ class H5Results {
       classes.push_back(name);
       scores.push_back(static_cast<float>(value));
     }
-    if (!scores.empty()) file_.dataset(at + "/scores", Array(Shape{static_cast<int>(scores.size())}, scores));
+    if (!scores.empty())
+      file_.dataset(at + "/scores", Array(Shape{static_cast<int>(scores.size())}, scores));
     texts(file_, at + "/classes", classes);
     file_.attribute(at, "method", a.method);
     file_.attribute(at, "target", a.target);
@@ -65,16 +69,19 @@ class H5Results {
 
   void operator()(const ImageGrid& g) {
     const std::string at = begin("grids", g.title);
-    if (const Array all = stacked(g.images); !all.empty()) file_.dataset(at + "/images", all);
+    if (const Array all = stacked(g.images); !all.empty())
+      file_.dataset(at + "/images", all);
     else
-      for (size_t i = 0; i < g.images.size(); ++i) file_.dataset(fmt::format("{}/images_{}", at, i), g.images[i]);
+      for (size_t i = 0; i < g.images.size(); ++i)
+        file_.dataset(fmt::format("{}/images_{}", at, i), g.images[i]);
     texts(file_, at + "/captions", g.captions);
   }
 
   void operator()(const Table& t) {
     const std::string at = begin("tables", t.title);
     texts(file_, at + "/columns", t.columns);
-    for (size_t c = 0; c < t.columns.size() && !t.rows.empty(); ++c) column(fmt::format("{}/column_{}", at, c), t, c);
+    for (size_t c = 0; c < t.columns.size() && !t.rows.empty(); ++c)
+      column(fmt::format("{}/column_{}", at, c), t, c);
   }
 
   void operator()(const Curves& c) {
@@ -110,7 +117,8 @@ class H5Results {
     if (!s.predictions.empty()) file_.dataset(at + "/predictions", column_of(s.predictions));
     texts(file_, at + "/classes", s.classes);
     texts(file_, at + "/names", s.names);
-    if (const Array all = stacked(s.thumbnails); !all.empty()) file_.dataset(at + "/thumbnails", all);
+    if (const Array all = stacked(s.thumbnails); !all.empty())
+      file_.dataset(at + "/thumbnails", all);
   }
 
   void end() { texts(file_, "/notes", notes_); }
@@ -126,14 +134,18 @@ class H5Results {
 
   // Numbers where all cells are numbers (an absent one is NaN), else texts.
   void column(const std::string& path, const Table& t, size_t c) {
-    const auto number = [&](const auto& row) { return row.at(c).is_number() || row.at(c).is_null(); };
+    const auto number = [&](const auto& row) {
+      return row.at(c).is_number() || row.at(c).is_null();
+    };
     if (std::all_of(t.rows.begin(), t.rows.end(), number)) {
       std::vector<float> values;
-      for (const auto& row : t.rows) values.push_back(row[c].is_null() ? NAN : static_cast<float>(row[c].as_double()));
+      for (const auto& row : t.rows)
+        values.push_back(row[c].is_null() ? NAN : static_cast<float>(row[c].as_double()));
       file_.dataset(path, Array(Shape{static_cast<int>(values.size())}, values));
     } else {
       std::vector<std::string> values;
-      for (const auto& row : t.rows) values.push_back(row[c].is_string() ? row[c].as_string() : row[c].dump());
+      for (const auto& row : t.rows)
+        values.push_back(row[c].is_string() ? row[c].as_string() : row[c].dump());
       file_.dataset(path, values);
     }
     file_.attribute(path, "name", t.columns[c]);
@@ -149,8 +161,10 @@ class H5Results {
 std::string file_stem(size_t number, const std::string& section, const std::string& title) {
   std::string words;
   for (char c : section + " " + title) {
-    if (std::isalnum(static_cast<unsigned char>(c))) words += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    else if (!words.empty() && words.back() != '-') words += '-';
+    if (std::isalnum(static_cast<unsigned char>(c)))
+      words += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    else if (!words.empty() && words.back() != '-')
+      words += '-';
   }
   while (!words.empty() && words.back() == '-') words.pop_back();
   return fmt::format("{:02}-{}", number, words.substr(0, 80));
@@ -159,7 +173,8 @@ std::string file_stem(size_t number, const std::string& section, const std::stri
 std::string cell(const Json& value) {
   std::string text = value.is_null() ? "" : value.is_string() ? value.as_string() : value.dump();
   if (text.find_first_of("\",\n\r") == std::string::npos) return text;
-  for (size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2) text.insert(at, 1, '"');
+  for (size_t at = 0; (at = text.find('"', at)) != std::string::npos; at += 2)
+    text.insert(at, 1, '"');
   return '"' + text + '"';
 }
 
@@ -177,7 +192,8 @@ struct ToCsv {
     return text;
   }
   std::string operator()(const Curves& c) const {
-    std::string text = csv_line({"series", c.x_label.empty() ? "x" : c.x_label, c.y_label.empty() ? "y" : c.y_label});
+    std::string text = csv_line(
+        {"series", c.x_label.empty() ? "x" : c.x_label, c.y_label.empty() ? "y" : c.y_label});
     for (const Curves::Series& s : c.series)
       for (size_t i = 0; i < s.x.size(); ++i) text += csv_line({s.name, s.x[i], s.y[i]});
     return text;
@@ -189,7 +205,8 @@ struct ToCsv {
     const Array values = m.values.to_f32();
     for (size_t r = 0; r < m.rows.size(); ++r) {
       std::vector<Json> line{m.rows[r]};
-      for (size_t c = 0; c < m.columns.size(); ++c) line.push_back(double{values.f32()[r * m.columns.size() + c]});
+      for (size_t c = 0; c < m.columns.size(); ++c)
+        line.push_back(double{values.f32()[r * m.columns.size() + c]});
       text += csv_line(line);
     }
     return text;
@@ -202,13 +219,16 @@ struct ToCsv {
     for (int i = 0; i < s.points.shape()[0]; ++i)
       text += csv_line({i, double{s.points.f32()[2 * i]}, double{s.points.f32()[2 * i + 1]},
                         s.labels.empty() ? Json() : class_name(s.labels[i]),
-                        s.predictions.empty() ? Json() : class_name(s.predictions[i]), s.names.empty() ? Json() : Json(s.names[i])});
+                        s.predictions.empty() ? Json() : class_name(s.predictions[i]),
+                        s.names.empty() ? Json() : Json(s.names[i])});
     return text;
   }
   std::string operator()(const auto&) const { return {}; }
 };
 
-void save_png(const fs::path& file, const Array& image) { write_atomically(file, encode_png(for_display(image))); }
+void save_png(const fs::path& file, const Array& image) {
+  write_atomically(file, encode_png(for_display(image)));
+}
 
 }  // namespace
 
@@ -234,11 +254,16 @@ void Report::write_csv(const fs::path& directory) const {
     for (const Result& item : section.items) {
       ++number;
       const std::string text = std::visit(ToCsv{}, item);
-      const std::string title = std::visit([](const auto& r) -> std::string {
-        if constexpr (requires { r.title; }) return r.title;
-        else return {};
-      }, item);
-      if (!text.empty()) write_atomically(directory / (file_stem(number, section.name, title) + ".csv"), text);
+      const std::string title = std::visit(
+          [](const auto& r) -> std::string {
+            if constexpr (requires { r.title; })
+              return r.title;
+            else
+              return {};
+          },
+          item);
+      if (!text.empty())
+        write_atomically(directory / (file_stem(number, section.name, title) + ".csv"), text);
     }
 }
 

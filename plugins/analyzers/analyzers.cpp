@@ -15,7 +15,8 @@ Array stacked(std::span<const Array> items) {
   std::byte* to = all.bytes().data();
   for (const Array& item : items) {
     if (item.shape() != items[0].shape() || item.type() != items[0].type())
-      throw ShapeError(fmt::format("images of shapes {} and {} cannot be analysed together", items[0].shape().str(), item.shape().str()));
+      throw ShapeError(fmt::format("images of shapes {} and {} cannot be analysed together",
+                                   items[0].shape().str(), item.shape().str()));
     std::memcpy(to, item.bytes().data(), item.bytes().size());
     to += item.bytes().size();
   }
@@ -31,12 +32,15 @@ Array pixels_of(std::span<const AnalysisImage> images) {
 }
 
 void expect_images(const AnalysisContext& context, const std::string& name) {
-  if (context.images.empty()) throw UsageError(fmt::format("{} needs an image: give a file, or a data set to take one from", name));
+  if (context.images.empty())
+    throw UsageError(
+        fmt::format("{} needs an image: give a file, or a data set to take one from", name));
 }
 
 Size image_size(const AnalysisContext& context) {
   const Shape& shape = context.network.shape(context.network.inputs().at(0));
-  if (shape.rank() != 4) throw UsageError(fmt::format("the network takes {}, not images (N, H, W, C)", shape.str()));
+  if (shape.rank() != 4)
+    throw UsageError(fmt::format("the network takes {}, not images (N, H, W, C)", shape.str()));
   return {shape[1], shape[2]};
 }
 
@@ -55,7 +59,9 @@ std::vector<std::string> convolutions(const Network& network) {
 
 Shape feature_map_shape(const Network& network, const std::string& tensor) {
   const Shape& shape = network.shape(network.tensor(tensor));
-  if (shape.rank() != 4) throw UsageError(fmt::format("layer '{}' gives {}, not feature maps (N, H, W, C)", tensor, shape.str()));
+  if (shape.rank() != 4)
+    throw UsageError(
+        fmt::format("layer '{}' gives {}, not feature maps (N, H, W, C)", tensor, shape.str()));
   return shape.without_batch();
 }
 
@@ -85,4 +91,5 @@ void register_types(Registrar& r) {
 }  // namespace
 }  // namespace ocellus::analyzers
 
-OCELLUS_PLUGIN("analyzers", "Analyzers", OCELLUS_VERSION, "Apache-2.0", ocellus::analyzers::register_types)
+OCELLUS_PLUGIN("analyzers", "Analyzers", OCELLUS_VERSION, "Apache-2.0",
+               ocellus::analyzers::register_types)

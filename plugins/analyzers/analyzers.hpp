@@ -29,7 +29,8 @@ void expect_images(const AnalysisContext& context, const std::string& name);
 Size image_size(const AnalysisContext& context);
 /// Names of the activated outputs of all layers with a convolution kernel, in order.
 std::vector<std::string> convolutions(const Network& network);
-/// Shape (H, W, C) of a layer's output; throws UsageError when it is no feature map, naming the layer.
+/// Shape (H, W, C) of a layer's output; throws UsageError when it is no feature map, naming the
+/// layer.
 Shape feature_map_shape(const Network& network, const std::string& tensor);
 /// The tensor from which the logits are computed.
 std::string before_logits(const AnalysisContext& context);

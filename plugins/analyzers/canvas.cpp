@@ -36,13 +36,17 @@ class Adam {
 /// Gaussian smoothing of (N, H, W, C) in place, zero outside.
 void smooth(Array& a, double sigma) {
   if (sigma < 0.3) return;
-  const int n = a.shape()[0], h = a.shape()[1], w = a.shape()[2], channels = a.shape()[3], radius = static_cast<int>(std::ceil(3 * sigma));
+  const int n = a.shape()[0], h = a.shape()[1], w = a.shape()[2], channels = a.shape()[3],
+            radius = static_cast<int>(std::ceil(3 * sigma));
   std::vector<float> weights(radius + 1);
-  for (int d = 0; d <= radius; ++d) weights[d] = static_cast<float>(std::exp(-d * d / (2 * sigma * sigma)));
+  for (int d = 0; d <= radius; ++d)
+    weights[d] = static_cast<float>(std::exp(-d * d / (2 * sigma * sigma)));
   const float total = 2 * std::accumulate(weights.begin() + 1, weights.end(), 0.0f) + weights[0];
   for (const bool vertical : {true, false}) {
     const Array from = a;
-    const auto at = [&](int i, int y, int x) { return ((static_cast<size_t>(i) * h + y) * w + x) * channels; };
+    const auto at = [&](int i, int y, int x) {
+      return ((static_cast<size_t>(i) * h + y) * w + x) * channels;
+    };
     for (int i = 0; i < n; ++i)
       for (int y = 0; y < h; ++y)
         for (int x = 0; x < w; ++x)
@@ -50,7 +54,8 @@ void smooth(Array& a, double sigma) {
             float sum = 0;
             const int place = vertical ? y : x, extent = vertical ? h : w;
             for (int d = std::max(-radius, -place); d <= std::min(radius, extent - 1 - place); ++d)
-              sum += weights[std::abs(d)] * from.f32()[(vertical ? at(i, y + d, x) : at(i, y, x + d)) + c];
+              sum += weights[std::abs(d)] *
+                     from.f32()[(vertical ? at(i, y + d, x) : at(i, y, x + d)) + c];
             a.f32()[at(i, y, x) + c] = sum / total;
           }
   }
@@ -76,8 +81,13 @@ void add_variation(const Array& x, double weight, Array& gradient) {
 
 class PixelCanvas final : public Canvas {
  public:
-  PixelCanvas(const Shape& shape, const std::vector<double>& neutral, const PixelCanvasOptions& options, Random& random)
-      : shape_(shape), neutral_(neutral), options_(options), values_(static_cast<size_t>(shape.elements())), adam_(values_.size(), options.rate) {
+  PixelCanvas(const Shape& shape, const std::vector<double>& neutral,
+              const PixelCanvasOptions& options, Random& random)
+      : shape_(shape),
+        neutral_(neutral),
+        options_(options),
+        values_(static_cast<size_t>(shape.elements())),
+        adam_(values_.size(), options.rate) {
     for (size_t i = 0; i < values_.size(); ++i) {
       // Away from the ends of the range, where the sigmoid would hold the pixel fast.
       const double start = std::clamp(neutral_[i % neutral_.size()], 0.12, 0.88);
@@ -87,7 +97,8 @@ class PixelCanvas final : public Canvas {
 
   Array images() const override {
     Array x(shape_, DType::f32);
-    for (size_t i = 0; i < values_.size(); ++i) x.f32()[i] = static_cast<float>(1 / (1 + std::exp(-values_[i])));
+    for (size_t i = 0; i < values_.size(); ++i)
+      x.f32()[i] = static_cast<float>(1 / (1 + std::exp(-values_[i])));
     return x;
   }
 
@@ -96,14 +107,16 @@ class PixelCanvas final : public Canvas {
     const size_t item = values_.size() / shape_[0];
     for (size_t first = 0; first < values_.size(); first += item) {
       const auto g = gradient.f32().subspan(first, item);
-      const double size = std::sqrt(std::inner_product(g.begin(), g.end(), g.begin(), 0.0) / static_cast<double>(item));
+      const double size = std::sqrt(std::inner_product(g.begin(), g.end(), g.begin(), 0.0) /
+                                    static_cast<double>(item));
       if (size > 0)
         for (float& v : g) v = static_cast<float>(v / size);
     }
     add_variation(images, options_.variation, gradient);
     adam_.begin(done);
     for (size_t i = 0; i < values_.size(); ++i) {
-      const double x = images.f32()[i], g = gradient.f32()[i] - options_.distance * (x - neutral_[i % neutral_.size()]);
+      const double x = images.f32()[i],
+                   g = gradient.f32()[i] - options_.distance * (x - neutral_[i % neutral_.size()]);
       values_[i] = std::clamp(values_[i] + adam_.move(i, g * x * (1 - x)), -6.0, 6.0);
     }
   }
@@ -139,17 +152,20 @@ class PriorCanvas final : public Canvas {
     return x;
   }
 
-  // Where a pixel was clamped, the gradient passes as if it had not been, and a pull leads back into range: else the image could leave it
-  // for good.
+  // Where a pixel was clamped, the gradient passes as if it had not been, and a pull leads back
+  // into range: else the image could leave it for good.
   void step(Array& gradient, const Array& images, double done) override {
     constexpr float pull = 10;
     const Array x = unclamped();
-    for (size_t i = 0; i < x.f32().size(); ++i) gradient.f32()[i] -= pull * (x.f32()[i] - images.f32()[i]);
+    for (size_t i = 0; i < x.f32().size(); ++i)
+      gradient.f32()[i] -= pull * (x.f32()[i] - images.f32()[i]);
     const size_t pixels = prior_.mean.f32().size();
     adam_.begin(done);
     for (size_t i = 0; i < z_.size(); ++i) {
-      const auto g = gradient.f32().subspan(i / axes_ * pixels, pixels), axis = prior_.axes.f32().subspan(i % axes_ * pixels, pixels);
-      z_[i] += adam_.move(i, std::inner_product(g.begin(), g.end(), axis.begin(), 0.0) - distance_ * z_[i]);
+      const auto g = gradient.f32().subspan(i / axes_ * pixels, pixels),
+                 axis = prior_.axes.f32().subspan(i % axes_ * pixels, pixels);
+      z_[i] += adam_.move(
+          i, std::inner_product(g.begin(), g.end(), axis.begin(), 0.0) - distance_ * z_[i]);
     }
   }
 
@@ -182,11 +198,13 @@ class PriorCanvas final : public Canvas {
 
 }  // namespace
 
-std::unique_ptr<Canvas> pixel_canvas(const Shape& shape, const std::vector<double>& neutral, const PixelCanvasOptions& options, Random& random) {
+std::unique_ptr<Canvas> pixel_canvas(const Shape& shape, const std::vector<double>& neutral,
+                                     const PixelCanvasOptions& options, Random& random) {
   return std::make_unique<PixelCanvas>(shape, neutral, options, random);
 }
 
-std::unique_ptr<Canvas> prior_canvas(int images, ImagePrior prior, double rate, double distance, Random& random) {
+std::unique_ptr<Canvas> prior_canvas(int images, ImagePrior prior, double rate, double distance,
+                                     Random& random) {
   return std::make_unique<PriorCanvas>(images, std::move(prior), rate, distance, random);
 }
 
@@ -197,12 +215,16 @@ ImagePrior image_prior(const AnalysisContext& context, int components) {
   const Shape item = context.dataset->item_shape();
   const auto pixels = static_cast<size_t>(item.elements());
   Array x(Shape{n, static_cast<int>(pixels)}, DType::f32);
-  for_each_chunk(context, indices, 256, "images of the data set", [&](const Samples& samples, int64_t first) {
-    const Array some = samples.images.to_f32();
-    std::ranges::transform(some.f32(), x.f32().begin() + static_cast<std::ptrdiff_t>(first * pixels), [](float v) { return v / 255; });
-  });
+  for_each_chunk(
+      context, indices, 256, "images of the data set", [&](const Samples& samples, int64_t first) {
+        const Array some = samples.images.to_f32();
+        std::ranges::transform(some.f32(),
+                               x.f32().begin() + static_cast<std::ptrdiff_t>(first * pixels),
+                               [](float v) { return v / 255; });
+      });
   ImagePrior prior{Array(item, DType::f32), {}};
-  for (size_t i = 0; i < x.f32().size(); ++i) prior.mean.f32()[i % pixels] += x.f32()[i] / static_cast<float>(n);
+  for (size_t i = 0; i < x.f32().size(); ++i)
+    prior.mean.f32()[i % pixels] += x.f32()[i] / static_cast<float>(n);
   for (size_t i = 0; i < x.f32().size(); ++i) x.f32()[i] -= prior.mean.f32()[i % pixels];
 
   const int k = std::min({components, n - 1, static_cast<int>(pixels)});
@@ -212,11 +234,13 @@ ImagePrior image_prior(const AnalysisContext& context, int components) {
   prior.axes = Array(Shape{k, static_cast<int>(pixels)}, DType::f32);
   for (int a = 0; a < k; ++a) {
     double squares = 0;
-    for (int i = 0; i < n; ++i) squares += std::pow(scores.f32()[static_cast<size_t>(i) * k + a], 2);
+    for (int i = 0; i < n; ++i)
+      squares += std::pow(scores.f32()[static_cast<size_t>(i) * k + a], 2);
     if (squares == 0) continue;
     const auto axis = prior.axes.f32().subspan(a * pixels, pixels);
     for (int i = 0; i < n; ++i) {
-      const auto weight = static_cast<float>(scores.f32()[static_cast<size_t>(i) * k + a] / std::sqrt(squares * n));
+      const auto weight =
+          static_cast<float>(scores.f32()[static_cast<size_t>(i) * k + a] / std::sqrt(squares * n));
       for (size_t p = 0; p < pixels; ++p) axis[p] += weight * x.f32()[i * pixels + p];
     }
   }

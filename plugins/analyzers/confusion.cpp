@@ -1,4 +1,5 @@
-// confusion: which classes a network takes for which, how good it is for each, and the images that it gets most wrong.
+// confusion: which classes a network takes for which, how good it is for each, and the images that
+// it gets most wrong.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -36,12 +37,14 @@ class Confusion final : public Analyzer {
   AnalyzerNeeds needs() const override { return {.dataset = true}; }
 
   Results run(AnalysisContext& context) const override {
-    if (!context.dataset) throw UsageError("confusion needs a labelled data set: name one with --data");
+    if (!context.dataset)
+      throw UsageError("confusion needs a labelled data set: name one with --data");
     const Tally tally = count(context);
     Results results{"confusion", "Confusion matrix and worst mistakes", {}};
-    results.add(Note{fmt::format("{} of {} right: accuracy {:.2f} %, mean cross-entropy {:.4f} nats.", tally.right, tally.total,
-                                 100.0 * static_cast<double>(tally.right) / static_cast<double>(tally.total),
-                                 tally.loss / static_cast<double>(tally.total))});
+    results.add(Note{fmt::format(
+        "{} of {} right: accuracy {:.2f} %, mean cross-entropy {:.4f} nats.", tally.right,
+        tally.total, 100.0 * static_cast<double>(tally.right) / static_cast<double>(tally.total),
+        tally.loss / static_cast<double>(tally.total))});
     std::vector<std::string> names;
     for (int c = 0; c < context.class_count(); ++c) names.push_back(context.class_name(c));
     results.add(Matrix{"Confusion matrix", "label", "prediction", names, names, tally.counts});
@@ -68,17 +71,22 @@ Tally Confusion::count(AnalysisContext& context) const {
     for (int i = 0; i < samples.images.shape()[0]; ++i) {
       const int label = label_of(samples.targets, i);
       if (label < 0 || label >= classes)
-        throw DataError(fmt::format("{}: label {} where the network knows {} classes", context.dataset->describe(indices[first + i]), label, classes));
+        throw DataError(fmt::format("{}: label {} where the network knows {} classes",
+                                    context.dataset->describe(indices[first + i]), label, classes));
       const auto row = scores.f32().subspan(static_cast<size_t>(i) * classes, classes);
-      const int prediction = static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin());
+      const int prediction =
+          static_cast<int>(std::max_element(row.begin(), row.end()) - row.begin());
       const double loss = -std::log(std::max(row[label], 1e-30f));
       tally.counts.f32()[static_cast<size_t>(label) * classes + prediction] += 1;
       tally.loss += loss;
       ++tally.total;
       tally.right += prediction == label;
-      const bool bad = prediction != label && (static_cast<int>(tally.worst.size()) < options_.worst || loss > tally.worst.front().loss);
+      const bool bad =
+          prediction != label && (static_cast<int>(tally.worst.size()) < options_.worst ||
+                                  loss > tally.worst.front().loss);
       if (bad && options_.worst > 0)
-        keep(tally, {loss, label, prediction, row[prediction], thumbnail(samples.images, i, 128), context.dataset->describe(indices[first + i])});
+        keep(tally, {loss, label, prediction, row[prediction], thumbnail(samples.images, i, 128),
+                     context.dataset->describe(indices[first + i])});
     }
   });
   if (tally.total == 0) throw DataError("the data set is empty");
@@ -95,7 +103,8 @@ void Confusion::keep(Tally& tally, Mistake mistake) const {
 }
 
 Table Confusion::per_class(const std::vector<std::string>& names, const Array& counts) {
-  Table table{"Per class", {"class", "items", "precision", "recall", "F1", "most often taken for"}, {}};
+  Table table{
+      "Per class", {"class", "items", "precision", "recall", "F1", "most often taken for"}, {}};
   const size_t classes = names.size();
   for (size_t c = 0; c < classes; ++c) {
     double items = 0, predicted = 0;
@@ -103,23 +112,29 @@ Table Confusion::per_class(const std::vector<std::string>& names, const Array& c
     for (size_t k = 0; k < classes; ++k) {
       items += counts.f32()[c * classes + k];
       predicted += counts.f32()[k * classes + c];
-      if (k != c && counts.f32()[c * classes + k] > (rival == c ? 0 : counts.f32()[c * classes + rival])) rival = k;
+      if (k != c &&
+          counts.f32()[c * classes + k] > (rival == c ? 0 : counts.f32()[c * classes + rival]))
+        rival = k;
     }
     const double hits = counts.f32()[c * classes + c];
     // A share of nothing is unknown, not 0.
     const auto share = [](double part, double all) { return all > 0 ? Json(part / all) : Json(); };
-    table.rows.push_back({names[c], static_cast<int64_t>(items), share(hits, predicted), share(hits, items), share(2 * hits, items + predicted),
+    table.rows.push_back({names[c], static_cast<int64_t>(items), share(hits, predicted),
+                          share(hits, items), share(2 * hits, items + predicted),
                           rival == c ? "" : names[rival]});
   }
   return table;
 }
 
 ImageGrid Confusion::mistakes(const AnalysisContext& context, std::vector<Mistake> worst) {
-  std::sort(worst.begin(), worst.end(), [](const Mistake& a, const Mistake& b) { return a.loss > b.loss; });
+  std::sort(worst.begin(), worst.end(),
+            [](const Mistake& a, const Mistake& b) { return a.loss > b.loss; });
   ImageGrid grid{"Worst mistakes: least probability for the label", {}, {}, 0, true};
   for (Mistake& m : worst) {
     grid.images.push_back(std::move(m.picture));
-    grid.captions.push_back(fmt::format("{}\n{}, taken for {} ({:.3f})", m.name, context.class_name(m.label), context.class_name(m.prediction), m.probability));
+    grid.captions.push_back(fmt::format("{}\n{}, taken for {} ({:.3f})", m.name,
+                                        context.class_name(m.label),
+                                        context.class_name(m.prediction), m.probability));
   }
   return grid;
 }
@@ -130,7 +145,9 @@ void register_confusion(Registrar& r) {
   Parameters<Options> p;
   p.add("limit", &Options::limit, "items, evenly spread over the data set; 0: all").min(0);
   p.add("worst", &Options::worst, "mistakes that are shown").min(0).max(500);
-  r.add<Confusion>("confusion", "confusion matrix, precision and recall per class, and the worst mistakes", std::move(p));
+  r.add<Confusion>("confusion",
+                   "confusion matrix, precision and recall per class, and the worst mistakes",
+                   std::move(p));
 }
 
 }  // namespace ocellus::analyzers

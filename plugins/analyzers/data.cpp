@@ -7,14 +7,16 @@
 
 namespace ocellus::analyzers {
 
-void for_each_chunk(const AnalysisContext& context, const std::vector<int64_t>& indices, int chunk, const std::string& label,
+void for_each_chunk(const AnalysisContext& context, const std::vector<int64_t>& indices, int chunk,
+                    const std::string& label,
                     const std::function<void(const Samples&, int64_t)>& visit) {
   if (!context.dataset) throw UsageError("a data set is needed: name one with --data");
   const auto total = static_cast<int64_t>(indices.size());
   for (int64_t first = 0; first < total; first += chunk) {
     context.check_stop();
     Samples samples;
-    context.dataset->read(std::span(indices).subspan(first, std::min<int64_t>(chunk, total - first)), samples);
+    context.dataset->read(
+        std::span(indices).subspan(first, std::min<int64_t>(chunk, total - first)), samples);
     visit(samples, first);
     context.progress.update(label, std::min<int64_t>(first + chunk, total), total);
   }

@@ -7,8 +7,9 @@
 
 namespace ocellus::analyzers {
 
-/// Exact t-SNE on a device: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 2008. All pairs count, in P and
-/// in the forces; time and memory grow with the square of the number of points (400 MB for 10,000). Sums have a fixed order.
+/// Exact t-SNE on a device: L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR
+/// 2008. All pairs count, in P and in the forces; time and memory grow with the square of the
+/// number of points (400 MB for 10,000). Sums have a fixed order.
 class Embedding {
  public:
   /// P from features f32 (N, D), N >= 4, at the given perplexity (at most (N - 1) / 3).
@@ -37,11 +38,13 @@ class Embedding {
   opencl::Kernel forces_kernel_, move_;
 };
 
-/// Scores (N, k) of centred features f32 (N, D) on their k <= D first principal axes, largest variance first, by subspace iteration
-/// (Halko, Martinsson and Tropp, SIAM Review 2011). The sign of an axis makes its largest score positive.
+/// Scores (N, k) of centred features f32 (N, D) on their k <= D first principal axes, largest
+/// variance first, by subspace iteration (Halko, Martinsson and Tropp, SIAM Review 2011). The sign
+/// of an axis makes its largest score positive.
 Array principal_components(opencl::Device& device, const Array& features, int k, uint64_t seed);
 
-/// Share of points whose label is that of most of their `k` nearest neighbours in the plane (ties: the label of the nearest).
+/// Share of points whose label is that of most of their `k` nearest neighbours in the plane (ties:
+/// the label of the nearest).
 double neighbour_accuracy(const Array& points, const std::vector<int>& labels, int k);
 
 }  // namespace ocellus::analyzers

@@ -1,7 +1,8 @@
-// occlusion: which parts of an image a network's answer hangs on. A window is moved over the image and hidden; the class's
-// score on the clean image minus that on the occluded one is spread over the window's pixels (their mean where windows overlap).
-// M. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, with the paper's three maps:
-// the class's score, the most probable class, and the total activation of the strongest feature map of a layer.
+// occlusion: which parts of an image a network's answer hangs on. A window is moved over the image
+// and hidden; the class's score on the clean image minus that on the occluded one is spread over
+// the window's pixels (their mean where windows overlap). M. Zeiler and R. Fergus, "Visualizing and
+// understanding convolutional networks", ECCV 2014, with the paper's three maps: the class's score,
+// the most probable class, and the total activation of the strongest feature map of a layer.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +11,9 @@
 #include <numeric>
 
 #include "analyzers.hpp"
-#include "ocellus_embedding_kernels.hpp"
 #include "ocellus/core/random.hpp"
 #include "ocellus/opencl/reduce.hpp"
+#include "ocellus_embedding_kernels.hpp"
 
 namespace ocellus::analyzers {
 namespace {
@@ -35,14 +36,17 @@ struct Windows {
   std::vector<Box> boxes;
 };
 
-int positions(int extent, int window, int stride) { return extent <= window ? 1 : (extent - window + stride - 1) / stride + 1; }
+int positions(int extent, int window, int stride) {
+  return extent <= window ? 1 : (extent - window + stride - 1) / stride + 1;
+}
 
 Windows windows_over(Size image, Size window, Size stride) {
   Windows w{positions(image.h, window.h, stride.h), positions(image.w, window.w, stride.w), {}};
   for (int y = 0; y < w.rows; ++y)
     for (int x = 0; x < w.columns; ++x) {
       const int top = y * stride.h, left = x * stride.w;
-      w.boxes.push_back({top, left, std::min(image.h, top + window.h), std::min(image.w, left + window.w)});
+      w.boxes.push_back(
+          {top, left, std::min(image.h, top + window.h), std::min(image.w, left + window.w)});
     }
   return w;
 }
@@ -57,13 +61,16 @@ Array covering_mean(const Windows& w, Size image, std::span<const float> values)
         ++count[static_cast<size_t>(y) * image.w + x];
       }
   Array map(Shape{image.h, image.w}, DType::f32);
-  for (size_t i = 0; i < sum.size(); ++i) map.f32()[i] = count[i] > 0 ? static_cast<float>(sum[i] / count[i]) : 0.0f;
+  for (size_t i = 0; i < sum.size(); ++i)
+    map.f32()[i] = count[i] > 0 ? static_cast<float>(sum[i] / count[i]) : 0.0f;
   return map;
 }
 
-/// Gaussian blur of (H, W, C); outside the image the weights are left out and the rest renormalised.
+/// Gaussian blur of (H, W, C); outside the image the weights are left out and the rest
+/// renormalised.
 Array blurred(const Array& image, double sigma) {
-  const int radius = std::max(1, static_cast<int>(std::ceil(3 * sigma))), channels = image.shape()[2];
+  const int radius = std::max(1, static_cast<int>(std::ceil(3 * sigma))),
+            channels = image.shape()[2];
   Array once(image.shape(), DType::f32), twice(image.shape(), DType::f32);
   const int extent[] = {image.shape()[0], image.shape()[1]};
   for (int axis = 0; axis < 2; ++axis) {
@@ -80,7 +87,8 @@ Array blurred(const Array& image, double sigma) {
             sum += g * from[(static_cast<size_t>(yy) * extent[1] + xx) * channels + c];
             weight += g;
           }
-          to[(static_cast<size_t>(y) * extent[1] + x) * channels + c] = static_cast<float>(sum / weight);
+          to[(static_cast<size_t>(y) * extent[1] + x) * channels + c] =
+              static_cast<float>(sum / weight);
         }
   }
   return twice;
@@ -98,17 +106,20 @@ Array fill_image(const std::string& fill, const Array& image, Size window, uint6
     return out;
   }
   std::vector<double> mean(channels), deviation(channels);
-  for (size_t i = 0; i < values.size(); ++i) mean[i % channels] += double{image.f32()[i]} / static_cast<double>(pixels);
+  for (size_t i = 0; i < values.size(); ++i)
+    mean[i % channels] += double{image.f32()[i]} / static_cast<double>(pixels);
   if (fill == "mean") {
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(mean[i % channels]);
     return out;
   }
   if (fill == "noise") {
     for (size_t i = 0; i < values.size(); ++i)
-      deviation[i % channels] += std::pow(image.f32()[i] - mean[i % channels], 2) / static_cast<double>(pixels);
+      deviation[i % channels] +=
+          std::pow(image.f32()[i] - mean[i % channels], 2) / static_cast<double>(pixels);
     Random random(seed);
     for (size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(std::clamp(mean[i % channels] + std::sqrt(deviation[i % channels]) * random.normal(), 0.0, 255.0));
+      values[i] = static_cast<float>(std::clamp(
+          mean[i % channels] + std::sqrt(deviation[i % channels]) * random.normal(), 0.0, 255.0));
     return out;
   }
   try {
@@ -118,14 +129,16 @@ Array fill_image(const std::string& fill, const Array& image, Size window, uint6
     std::fill(values.begin(), values.end(), number);
     return out;
   } catch (const std::exception&) {
-    throw UsageError(fmt::format("occlusion: fill '{}' is none of mean, zero, grey, blur, noise, or a number 0..255", fill));
+    throw UsageError(fmt::format(
+        "occlusion: fill '{}' is none of mean, zero, grey, blur, noise, or a number 0..255", fill));
   }
 }
 
 /// Answers of the network: the clean image first, then a row a window.
 struct Answers {
   Array logits;      ///< (1 + windows, units)
-  Array activation;  ///< (1 + windows, channels of the layer): mean over its pixels; empty without a layer
+  Array activation;  ///< (1 + windows, channels of the layer): mean over its pixels; empty without
+                     ///< a layer
 };
 
 class Occlusion final : public Analyzer {
@@ -135,18 +148,21 @@ class Occlusion final : public Analyzer {
   Results run(AnalysisContext& context) const override;
 
  private:
-  void explain(AnalysisContext& context, const AnalysisImage& image, const std::string& layer, Results& results) const;
-  Answers answer(AnalysisContext& context, const Array& image, const Array& fill, const Windows& windows, const std::string& layer,
-                 const std::string& label) const;
+  void explain(AnalysisContext& context, const AnalysisImage& image, const std::string& layer,
+               Results& results) const;
+  Answers answer(AnalysisContext& context, const Array& image, const Array& fill,
+                 const Windows& windows, const std::string& layer, const std::string& label) const;
   Size window(Size image) const;
   Size stride(Size image, Size window) const;
 
   Options options_;
 };
 
-// 16 of 224 pixels, and no fewer than 4: what is smaller hides nothing that a network could not guess.
+// 16 of 224 pixels, and no fewer than 4: what is smaller hides nothing that a network could not
+// guess.
 Size Occlusion::window(Size image) const {
-  if (options_.window) return {std::min(options_.window->h, image.h), std::min(options_.window->w, image.w)};
+  if (options_.window)
+    return {std::min(options_.window->h, image.h), std::min(options_.window->w, image.w)};
   const auto side = [&](int extent) {
     const int wanted = static_cast<int>(std::lround(extent * (options_.quick ? 0.2 : 16.0 / 224)));
     return std::min(extent, std::max(4, wanted));
@@ -157,8 +173,10 @@ Size Occlusion::window(Size image) const {
 Size Occlusion::stride(Size image, Size window) const {
   if (options_.stride) {
     if (options_.stride->h > window.h || options_.stride->w > window.w)
-      throw UsageError(fmt::format("occlusion: stride {}x{} exceeds the window {}x{}: pixels between the windows would never be hidden",
-                                   options_.stride->h, options_.stride->w, window.h, window.w));
+      throw UsageError(
+          fmt::format("occlusion: stride {}x{} exceeds the window {}x{}: pixels between the "
+                      "windows would never be hidden",
+                      options_.stride->h, options_.stride->w, window.h, window.w));
     return *options_.stride;
   }
   const auto side = [&](int extent, int w) {
@@ -167,8 +185,9 @@ Size Occlusion::stride(Size image, Size window) const {
   return {side(image.h, window.h), side(image.w, window.w)};
 }
 
-Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Array& fill, const Windows& windows,
-                          const std::string& layer, const std::string& label) const {
+Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Array& fill,
+                          const Windows& windows, const std::string& layer,
+                          const std::string& label) const {
   const Shape item = image.shape();
   const int total = static_cast<int>(windows.boxes.size()) + 1;
   const std::string logits = context.logits();
@@ -179,7 +198,8 @@ Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Ar
   opencl::Queue& queue = context.queue();
   opencl::Device& device = context.device();
 
-  const Tensor clean = Tensor::make(device, item.batched(1), "the clean image"), hidden = Tensor::make(device, item.batched(1), "the fill");
+  const Tensor clean = Tensor::make(device, item.batched(1), "the clean image"),
+               hidden = Tensor::make(device, item.batched(1), "the fill");
   context.load(image.reshaped(item.batched(1)), clean);
   context.load(fill.reshaped(item.batched(1)), hidden);
   std::vector<Box> boxes{{0, 0, 0, 0}};  // nothing hidden: the clean image is item 0
@@ -200,17 +220,22 @@ Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Ar
     mean.emplace(device, opencl::Reduce::Op::mean_segments, batch * pixels, channels, pixels);
     answers.activation = Array(Shape{total, channels}, DType::f32);
   }
-  const opencl::Buffer workspace = mean && mean->workspace_bytes() ? device.allocate(mean->workspace_bytes(), "reduction") : opencl::Buffer{};
+  const opencl::Buffer workspace = mean && mean->workspace_bytes()
+                                       ? device.allocate(mean->workspace_bytes(), "reduction")
+                                       : opencl::Buffer{};
   const auto keep = [&](const Tensor& from, Array& to, int first, int count) {
     const Array some = download(queue, from.items(0, count));
-    std::copy(some.f32().begin(), some.f32().end(), to.f32().begin() + static_cast<std::ptrdiff_t>(first) * from.shape.channels());
+    std::copy(some.f32().begin(), some.f32().end(),
+              to.f32().begin() + static_cast<std::ptrdiff_t>(first) * from.shape.channels());
   };
   for (int first = 0; first < total; first += batch) {
     context.check_stop();
     queue.write(where, 0, &boxes[first], sizeof(Box) * batch);
     const Tensor feed = run->feed();
-    occlude(queue, opencl::Range::of(static_cast<size_t>(item[0]) * item[1], batch, 64, 1), clean.buffer, hidden.buffer, where, feed.buffer,
-            static_cast<int32_t>(feed.offset), item[0], item[1], item[2], batch);
+    queue.set_label("occlusion");
+    occlude(queue, opencl::Range::of(static_cast<size_t>(item[0]) * item[1], batch, 64, 1),
+            clean.buffer, hidden.buffer, where, feed.buffer, static_cast<int32_t>(feed.offset),
+            item[0], item[1], item[2], batch);
     run->forward();
     if (mean) mean->run(queue, maps.operand(), means.operand(), workspace);
     const int count = std::min(batch, total - first);
@@ -222,14 +247,16 @@ Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Ar
 }
 
 // Which class wins where the window hides a place: a picture with a pixel a window, and its legend.
-void add_winners(AnalysisContext& context, const AnalysisImage& image, const Windows& windows, const Array& scores, Results& results) {
+void add_winners(AnalysisContext& context, const AnalysisImage& image, const Windows& windows,
+                 const Array& scores, Results& results) {
   struct Paint {
     const char* name;
     std::array<uint8_t, 3> rgb;
   };
-  static constexpr Paint paints[] = {{"blue", {78, 121, 167}},  {"orange", {242, 142, 43}}, {"red", {225, 87, 89}},    {"green", {89, 161, 79}},
-                                     {"purple", {176, 122, 161}}, {"teal", {118, 183, 178}},  {"yellow", {212, 178, 31}}, {"pink", {255, 157, 167}},
-                                     {"brown", {156, 117, 95}}};
+  static constexpr Paint paints[] = {
+      {"blue", {78, 121, 167}},   {"orange", {242, 142, 43}},  {"red", {225, 87, 89}},
+      {"green", {89, 161, 79}},   {"purple", {176, 122, 161}}, {"teal", {118, 183, 178}},
+      {"yellow", {212, 178, 31}}, {"pink", {255, 157, 167}},   {"brown", {156, 117, 95}}};
   constexpr Paint rest{"grey", {140, 140, 140}};
   const int classes = scores.shape().channels();
   std::vector<int> winners, votes(classes);
@@ -245,27 +272,34 @@ void add_winners(AnalysisContext& context, const AnalysisImage& image, const Win
   std::string legend;
   for (size_t i = 0; i < order.size() && votes[order[i]] > 0; ++i) {
     if (i < std::size(paints)) paint[order[i]] = &paints[i];
-    legend += fmt::format("{}{}: {}, {:.1f} %", i ? "\n" : "", paint[order[i]]->name, context.class_name(order[i]),
+    legend += fmt::format("{}{}: {}, {:.1f} %", i ? "\n" : "", paint[order[i]]->name,
+                          context.class_name(order[i]),
                           100.0 * votes[order[i]] / static_cast<double>(winners.size()));
   }
   if (votes[order[0]] == static_cast<int>(winners.size())) {
-    results.add(Note{fmt::format("{}: wherever the window lies, the most probable class is {}.", image.name, context.class_name(order[0]))});
+    results.add(Note{fmt::format("{}: wherever the window lies, the most probable class is {}.",
+                                 image.name, context.class_name(order[0]))});
     return;
   }
   Array picture(Shape{windows.rows, windows.columns, 3}, DType::u8);
-  for (size_t i = 0; i < winners.size(); ++i) std::copy_n(paint[winners[i]]->rgb.begin(), 3, &picture.u8()[3 * i]);
-  results.add(ImageGrid{image.name + ": most probable class while a place is hidden", {picture}, {legend}, 0, true});
+  for (size_t i = 0; i < winners.size(); ++i)
+    std::copy_n(paint[winners[i]]->rgb.begin(), 3, &picture.u8()[3 * i]);
+  results.add(ImageGrid{
+      image.name + ": most probable class while a place is hidden", {picture}, {legend}, 0, true});
 }
 
 // How far the total activation of the map falls that the clean image excites most.
-void add_strongest_map(const AnalysisImage& image, const Attribution& by_class, const Windows& windows, Size size, const Array& activation,
+void add_strongest_map(const AnalysisImage& image, const Attribution& by_class,
+                       const Windows& windows, Size size, const Array& activation,
                        const std::string& layer, int pixels, Results& results) {
   const int channels = activation.shape().channels();
   const auto clean = activation.f32().subspan(0, channels);
-  const int strongest = static_cast<int>(std::max_element(clean.begin(), clean.end()) - clean.begin());
+  const int strongest =
+      static_cast<int>(std::max_element(clean.begin(), clean.end()) - clean.begin());
   std::vector<float> falls;
   for (size_t i = 1; i <= windows.boxes.size(); ++i)
-    falls.push_back((clean[strongest] - activation.f32()[i * channels + strongest]) * static_cast<float>(pixels));
+    falls.push_back((clean[strongest] - activation.f32()[i * channels + strongest]) *
+                    static_cast<float>(pixels));
   Attribution a = by_class;
   a.title = fmt::format("{}: what the strongest feature map of {} answers to", image.name, layer);
   a.map = covering_mean(windows, size, falls);
@@ -276,7 +310,8 @@ void add_strongest_map(const AnalysisImage& image, const Attribution& by_class, 
   results.add(a);
 }
 
-void Occlusion::explain(AnalysisContext& context, const AnalysisImage& image, const std::string& layer, Results& results) const {
+void Occlusion::explain(AnalysisContext& context, const AnalysisImage& image,
+                        const std::string& layer, Results& results) const {
   const Size size = image_size(context), hidden = window(size), step = stride(size, hidden);
   const Windows windows = windows_over(size, hidden, step);
   const Array pixels = pixels_of(image);
@@ -284,32 +319,44 @@ void Occlusion::explain(AnalysisContext& context, const AnalysisImage& image, co
   const Answers answers = answer(context, pixels, fill, windows, layer, "occlusion " + image.name);
 
   const Array probabilities = context.class_probabilities(answers.logits);
-  const Array scores = options_.score == "logit" ? context.class_logits(answers.logits) : probabilities;
+  const Array scores =
+      options_.score == "logit" ? context.class_logits(answers.logits) : probabilities;
   const int classes = scores.shape().channels();
   Attribution a;
   const int target = context.target_of(image, probabilities, a.target);
   std::vector<float> drops;
-  for (size_t i = 1; i <= windows.boxes.size(); ++i) drops.push_back(scores.f32()[target] - scores.f32()[i * classes + target]);
+  for (size_t i = 1; i <= windows.boxes.size(); ++i)
+    drops.push_back(scores.f32()[target] - scores.f32()[i * classes + target]);
   a.title = image.name;
   a.input = image.pixels;
   a.map = covering_mean(windows, size, drops);
-  a.method = fmt::format("occlusion, window {}x{}, stride {}x{}, fill {}", hidden.h, hidden.w, step.h, step.w, options_.fill);
+  a.method = fmt::format("occlusion, window {}x{}, stride {}x{}, fill {}", hidden.h, hidden.w,
+                         step.h, step.w, options_.fill);
   a.units = options_.score + " drop";
   a.score = scores.f32()[target];
   a.top = context.top(probabilities);
   results.add(a);
 
-  const int worst = 1 + static_cast<int>(std::max_element(drops.begin(), drops.end()) - drops.begin());
+  const int worst =
+      1 + static_cast<int>(std::max_element(drops.begin(), drops.end()) - drops.begin());
   const Box& box = windows.boxes[worst - 1];
-  Table table{fmt::format("{}: before and after hiding rows {} to {}, columns {} to {}, where it hurts most", image.name, box.top,
-                          box.bottom - 1, box.left, box.right - 1), {"class", "before", "after"}, {}};
+  Table table{
+      fmt::format(
+          "{}: before and after hiding rows {} to {}, columns {} to {}, where it hurts most",
+          image.name, box.top, box.bottom - 1, box.left, box.right - 1),
+      {"class", "before", "after"},
+      {}};
   std::vector<int> order(classes);
   std::iota(order.begin(), order.end(), 0);
-  const auto best = [&](int c) { return std::max(probabilities.f32()[c], probabilities.f32()[static_cast<size_t>(worst) * classes + c]); };
+  const auto best = [&](int c) {
+    return std::max(probabilities.f32()[c],
+                    probabilities.f32()[static_cast<size_t>(worst) * classes + c]);
+  };
   std::stable_sort(order.begin(), order.end(), [&](int x, int y) { return best(x) > best(y); });
   for (int i = 0; i < std::min(5, classes); ++i)
-    table.rows.push_back({context.class_name(order[i]), double{probabilities.f32()[order[i]]},
-                          double{probabilities.f32()[static_cast<size_t>(worst) * classes + order[i]]}});
+    table.rows.push_back(
+        {context.class_name(order[i]), double{probabilities.f32()[order[i]]},
+         double{probabilities.f32()[static_cast<size_t>(worst) * classes + order[i]]}});
   results.add(table);
   add_winners(context, image, windows, probabilities, results);
   if (!layer.empty()) {
@@ -328,8 +375,10 @@ Results Occlusion::run(AnalysisContext& context) const {
     layer = known.back();
   }
   Results results{"occlusion", "Occlusion sensitivity", {}};
-  results.add(Note{fmt::format("How far the class's {} falls while a window of the image is hidden. Red: hiding it hurts; blue: hiding it helps.",
-                               options_.score)});
+  results.add(
+      Note{fmt::format("How far the class's {} falls while a window of the image is hidden. Red: "
+                       "hiding it hurts; blue: hiding it helps.",
+                       options_.score)});
   for (const AnalysisImage& image : context.images) explain(context, image, layer, results);
   return results;
 }
@@ -338,14 +387,20 @@ Results Occlusion::run(AnalysisContext& context) const {
 
 void register_occlusion(Registrar& r) {
   Parameters<Options> p;
-  p.add("window", &Options::window, "size of the window that is hidden; null: 7 % of the side, at least 4 pixels");
+  p.add("window", &Options::window,
+        "size of the window that is hidden; null: 7 % of the side, at least 4 pixels");
   p.add("stride", &Options::stride, "distance of the windows; null: a quarter of the window");
   p.add("quick", &Options::quick, "windows of 20 % of the side, 10 % apart");
-  p.add("fill", &Options::fill, "what stands in the window: mean (of each channel), zero, grey, blur, noise, or a number 0..255");
+  p.add("fill", &Options::fill,
+        "what stands in the window: mean (of each channel), zero, grey, blur, noise, or a number "
+        "0..255");
   p.add("score", &Options::score, "whose fall is shown").one_of({"probability", "logit"});
-  p.add("layer", &Options::layer, "layer whose strongest feature map is followed; null: the last convolution");
-  p.add("batch_size", &Options::batch_size, "masked images at a time; memory may make it fewer").min(1);
-  r.add<Occlusion>("occlusion", "which parts of an image the class hangs on: hide them one by one", std::move(p));
+  p.add("layer", &Options::layer,
+        "layer whose strongest feature map is followed; null: the last convolution");
+  p.add("batch_size", &Options::batch_size, "masked images at a time; memory may make it fewer")
+      .min(1);
+  r.add<Occlusion>("occlusion", "which parts of an image the class hangs on: hide them one by one",
+                   std::move(p));
 }
 
 }  // namespace ocellus::analyzers

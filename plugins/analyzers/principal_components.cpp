@@ -19,7 +19,8 @@ struct HostMatrix {
   double& at(int r, int c) { return values[static_cast<size_t>(r) * columns + c]; }
 };
 
-/// Columns orthonormal by Gram-Schmidt, twice over, which is enough. A column that depends on the others becomes 0.
+/// Columns orthonormal by Gram-Schmidt, twice over, which is enough. A column that depends on the
+/// others becomes 0.
 void orthonormalize(HostMatrix& m) {
   const auto dot = [&](int a, int b) {
     double sum = 0;
@@ -115,7 +116,8 @@ class Projector {
 Array principal_components(opencl::Device& device, const Array& features, int k, uint64_t seed) {
   constexpr int spare = 10, iterations = 12;
   const int n = features.shape()[0], dimensions = features.shape()[1];
-  if (k < 1 || k > dimensions) throw Error("the number of principal components must lie between 1 and that of the features");
+  if (k < 1 || k > dimensions)
+    throw Error("the number of principal components must lie between 1 and that of the features");
   const int columns = std::min(dimensions, k + spare);
   Projector projector(device, features, columns);
   HostMatrix q(dimensions, columns);
@@ -134,7 +136,8 @@ Array principal_components(opencl::Device& device, const Array& features, int k,
   HostMatrix axes = eigenvectors(covariance);
   std::vector<int> order(columns);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return covariance.at(a, a) > covariance.at(b, b); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return covariance.at(a, a) > covariance.at(b, b); });
 
   Array out(Shape{n, k}, DType::f32);
   for (int c = 0; c < k; ++c) {
@@ -144,7 +147,9 @@ Array principal_components(opencl::Device& device, const Array& features, int k,
       for (int a = 0; a < columns; ++a) along[r] += scores.at(r, a) * axes.at(a, order[c]);
       if (std::abs(along[r]) > std::abs(extreme)) extreme = along[r];
     }
-    for (int r = 0; r < n; ++r) out.f32()[static_cast<size_t>(r) * k + c] = static_cast<float>(extreme < 0 ? -along[r] : along[r]);
+    for (int r = 0; r < n; ++r)
+      out.f32()[static_cast<size_t>(r) * k + c] =
+          static_cast<float>(extreme < 0 ? -along[r] : along[r]);
   }
   return out;
 }

@@ -1,5 +1,6 @@
-// receptive_field: how much of the image a unit of each layer can see (Araujo, Norris and Sim, Distill 2019), and how much of that it
-// really uses: the mean squared gradient of the centre unit by the input (Luo et al., NeurIPS 2016).
+// receptive_field: how much of the image a unit of each layer can see (Araujo, Norris and Sim,
+// Distill 2019), and how much of that it really uses: the mean squared gradient of the centre unit
+// by the input (Luo et al., NeurIPS 2016).
 #include "ocellus/core/receptive_field.hpp"
 
 #include <fmt/format.h>
@@ -52,8 +53,10 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
     image_size(context);
     const std::vector<ReceptiveField> fields = receptive_fields(network);
     Results results{"receptive_field", "Receptive fields", {}};
-    results.add(Note{"Output pixel (y, x) of a layer depends on `size` input pixels an axis, which begin at start + jump * (y, x); a negative start "
-                     "lies in the padding."});
+    results.add(
+        Note{"Output pixel (y, x) of a layer depends on `size` input pixels an axis, which begin "
+             "at start + jump * (y, x); a negative start "
+             "lies in the padding."});
     results.add(table(network, fields));
     const Shape input = network.shape(network.inputs()[0]).without_batch();
     const Array image = context.images.empty() ? chequers(input) : context.images[0].pixels;
@@ -61,9 +64,11 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
     ImageGrid grid{"What the centre unit of each layer sees", {}, {}, 0, true};
     for (const std::string& layer : layers) {
       const Shape map = feature_map_shape(network, layer);
-      const PixelBox box = clipped(fields[network.tensor(layer).node], map[0] / 2, map[1] / 2, input[0], input[1]);
+      const PixelBox box =
+          clipped(fields[network.tensor(layer).node], map[0] / 2, map[1] / 2, input[0], input[1]);
       grid.images.push_back(spotlight(image, box));
-      grid.captions.push_back(fmt::format("{}\n{}x{} pixels", layer, box.bottom - box.top, box.right - box.left));
+      grid.captions.push_back(
+          fmt::format("{}\n{}x{} pixels", layer, box.bottom - box.top, box.right - box.left));
     }
     if (!grid.images.empty()) results.add(grid);
     if (options_.effective)
@@ -74,20 +79,26 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
  private:
   static Table table(const Network& network, const std::vector<ReceptiveField>& fields) {
     Table t{"Layers", {"layer", "output", "size", "jump", "start"}, {}};
-    const auto both = [](double h, double w) { return h == w ? fmt::format("{:g}", h) : fmt::format("{:g}x{:g}", h, w); };
+    const auto both = [](double h, double w) {
+      return h == w ? fmt::format("{:g}", h) : fmt::format("{:g}x{:g}", h, w);
+    };
     for (size_t i = 0; i < fields.size(); ++i) {
       const NetworkNode& node = network.nodes()[i];
       if (node.name.ends_with("/linear")) continue;  // its activation sees the same
       const std::string output = size_text(node.outputs[0].without_batch());
       const ReceptiveField& f = fields[i];
-      if (f.global) t.rows.push_back({node.name, output, "everything", "", ""});
-      else t.rows.push_back({node.name, output, both(f.h.size, f.w.size), both(f.h.jump, f.w.jump), both(f.h.start, f.w.start)});
+      if (f.global)
+        t.rows.push_back({node.name, output, "everything", "", ""});
+      else
+        t.rows.push_back({node.name, output, both(f.h.size, f.w.size), both(f.h.jump, f.w.jump),
+                          both(f.h.start, f.w.start)});
     }
     return t;
   }
 
   // The layers asked for, else each one that sees more than the one before.
-  std::vector<std::string> shown(const Network& network, const std::vector<ReceptiveField>& fields) const {
+  std::vector<std::string> shown(const Network& network,
+                                 const std::vector<ReceptiveField>& fields) const {
     std::vector<std::string> layers;
     if (!options_.layers.empty()) {
       for (const LayerName& l : options_.layers) {
@@ -101,17 +112,21 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
       const double area = fields[i].h.size * fields[i].w.size;
       if (fields[i].global || network.nodes()[i].outputs[0].rank() != 4 || area <= before) continue;
       before = area;
-      // "conv1/linear" is what goes into an activation; people know the layer by its output, which sees the same.
+      // "conv1/linear" is what goes into an activation; people know the layer by its output, which
+      // sees the same.
       const std::string& name = network.nodes()[i].name;
       layers.push_back(name.ends_with("/linear") ? name.substr(0, name.rfind('/')) : name);
     }
     return layers;
   }
 
-  // Mean over the images, or over the one shown, of the squared gradient of the centre unit's sum over channels.
-  Attribution effective(AnalysisContext& context, const std::string& layer, const Array& image) const {
+  // Mean over the images, or over the one shown, of the squared gradient of the centre unit's sum
+  // over channels.
+  Attribution effective(AnalysisContext& context, const std::string& layer,
+                        const Array& image) const {
     const std::string input = context.network.tensor_name(context.network.inputs()[0]);
-    Execution run(context.network, {.batch = 1, .fetches = {layer}, .gradients = {input}, .seeds = {layer}});
+    Execution run(context.network,
+                  {.batch = 1, .fetches = {layer}, .gradients = {input}, .seeds = {layer}});
     const Shape map = run.fetch().shape;
     Array seed(map, DType::f32);
     const size_t centre = static_cast<size_t>(map[1] / 2) * map[2] + map[2] / 2;
@@ -147,9 +162,12 @@ class ReceptiveFieldAnalyzer final : public Analyzer {
 
 void register_receptive_field(Registrar& r) {
   Parameters<Options> p;
-  p.add("layers", &Options::layers, "layers that are pictured; none: each one that sees more than the one before");
-  p.add("effective", &Options::effective, "measure by gradients which part of the field is really used");
-  r.add<ReceptiveFieldAnalyzer>("receptive_field", "how much of the image a unit of each layer sees", std::move(p));
+  p.add("layers", &Options::layers,
+        "layers that are pictured; none: each one that sees more than the one before");
+  p.add("effective", &Options::effective,
+        "measure by gradients which part of the field is really used");
+  r.add<ReceptiveFieldAnalyzer>("receptive_field",
+                                "how much of the image a unit of each layer sees", std::move(p));
 }
 
 }  // namespace ocellus::analyzers

@@ -153,15 +153,15 @@ __kernel void move(__global const float* forces, __global float* y, __global flo
   y[padded + i] += v.y;
 }
 
-// Per point: sum over j of p (log p - log q), q not normalised.
+// Per point: sum over j of p (log p - log q), q not normalised. Where p is 0 the term is 0 (the logarithm is kept finite).
 __kernel void divergence(__global const float* p, __global const float* y, __global float* out, int points, int padded) {
   const int i = (int)get_global_id(0);
   if (i >= points) return;
   const float x0 = y[i], y0 = y[padded + i];
-  float sum = 0.0f;
-  for (int j = 0; j < points; ++j) {
-    const float dx = x0 - y[j], dy = y0 - y[padded + j], pij = p[(size_t)i * padded + j];
-    if (pij > 0.0f) sum += pij * (log(pij) + log(1.0f + dx * dx + dy * dy));
+  float16 sum = 0.0f;
+  for (int j = 0; j < padded; j += 16) {
+    const float16 dx = x0 - vload16(0, y + j), dy = y0 - vload16(0, y + padded + j), pij = vload16(0, p + (size_t)i * padded + j);
+    sum += pij * (log(fmax(pij, 1e-37f)) + log(1.0f + dx * dx + dy * dy));
   }
-  out[i] = sum;
+  out[i] = lanes(sum);
 }

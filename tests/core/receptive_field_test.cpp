@@ -1,8 +1,10 @@
-// Receptive fields against the published table (Araujo, Norris and Sim, Distill 2019), and against what a network really sees.
+// Receptive fields against the published table (Araujo, Norris and Sim, Distill 2019), and against
+// what a network really sees.
+#include "ocellus/core/receptive_field.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include "ocellus/core/graph_builder.hpp"
-#include "ocellus/core/receptive_field.hpp"
 
 using namespace ocellus;
 
@@ -18,10 +20,18 @@ const Registry& registry() {
 }
 
 // Fields do not depend on the number of filters: one is enough.
-void conv(GraphBuilder& b, int kernel, int stride, const std::string& padding, const std::string& name) {
-  b.add("Conv2D", {{"filters", 1}, {"kernel_size", kernel}, {"strides", stride}, {"padding", padding}, {"activation", "relu"}}, name);
+void conv(GraphBuilder& b, int kernel, int stride, const std::string& padding,
+          const std::string& name) {
+  b.add("Conv2D",
+        {{"filters", 1},
+         {"kernel_size", kernel},
+         {"strides", stride},
+         {"padding", padding},
+         {"activation", "relu"}},
+        name);
 }
-void pool(GraphBuilder& b, int size, int stride, const std::string& padding, const std::string& name) {
+void pool(GraphBuilder& b, int size, int stride, const std::string& padding,
+          const std::string& name) {
   b.add("MaxPooling2D", {{"pool_size", size}, {"strides", stride}, {"padding", padding}}, name);
 }
 
@@ -29,7 +39,8 @@ ReceptiveField field(const Network& network, const std::string& tensor) {
   return receptive_fields(network)[network.tensor(tensor).node];
 }
 
-void expect(const Network& network, const std::string& tensor, double size, double jump, double padding) {
+void expect(const Network& network, const std::string& tensor, double size, double jump,
+            double padding) {
   BOOST_TEST_CONTEXT(tensor) {
     const ReceptiveField f = field(network, tensor);
     BOOST_TEST(!f.global);
@@ -48,7 +59,8 @@ BOOST_AUTO_TEST_CASE(vgg16_as_published) {
   b.input({224, 224, 3});
   const int convolutions[] = {2, 2, 3, 3, 3};
   for (int block = 1; block <= 5; ++block) {
-    for (int i = 1; i <= convolutions[block - 1]; ++i) conv(b, 3, 1, "same", "conv" + std::to_string(block) + "_" + std::to_string(i));
+    for (int i = 1; i <= convolutions[block - 1]; ++i)
+      conv(b, 3, 1, "same", "conv" + std::to_string(block) + "_" + std::to_string(i));
     pool(b, 2, 2, "valid", "pool" + std::to_string(block));
   }
   b.add("Flatten", {}, "flat");
@@ -74,7 +86,8 @@ BOOST_AUTO_TEST_CASE(alexnet_v2_as_published) {
   expect(Network(registry(), b.finish()), "pool5", 195, 32, 64);
 }
 
-// The bottlenecks of slim's ResNet-50 v1: the last unit of a block has the stride; identity shortcuts are subsampled.
+// The bottlenecks of slim's ResNet-50 v1: the last unit of a block has the stride; identity
+// shortcuts are subsampled.
 BOOST_AUTO_TEST_CASE(resnet50_v1_as_published) {
   GraphBuilder b;
   b.input({224, 224, 3});
@@ -85,12 +98,18 @@ BOOST_AUTO_TEST_CASE(resnet50_v1_as_published) {
     for (int unit = 1; unit <= units[block]; ++unit) {
       const int stride = block < 3 && unit == units[block] ? 2 : 1;
       TensorRef shortcut = b.last();
-      if (stride == 2) shortcut = b.add("MaxPooling2D", {{"pool_size", 1}, {"strides", 2}}, {shortcut});
-      const TensorRef in = stride == 2 ? b.output_of(unit == 1 ? "pool1" : "add" + std::to_string(block) + "_" + std::to_string(unit - 1)) : shortcut;
+      if (stride == 2)
+        shortcut = b.add("MaxPooling2D", {{"pool_size", 1}, {"strides", 2}}, {shortcut});
+      const TensorRef in = stride == 2 ? b.output_of(unit == 1 ? "pool1"
+                                                               : "add" + std::to_string(block) +
+                                                                     "_" + std::to_string(unit - 1))
+                                       : shortcut;
       b.add("Conv2D", {{"filters", 1}, {"kernel_size", 1}}, {in});
-      b.add("Conv2D", {{"filters", 1}, {"kernel_size", 3}, {"strides", stride}, {"padding", "same"}});
+      b.add("Conv2D",
+            {{"filters", 1}, {"kernel_size", 3}, {"strides", stride}, {"padding", "same"}});
       const TensorRef residual = b.add("Conv2D", {{"filters", 1}, {"kernel_size", 1}});
-      b.add("Add", {}, {shortcut, residual}, "add" + std::to_string(block) + "_" + std::to_string(unit));
+      b.add("Add", {}, {shortcut, residual},
+            "add" + std::to_string(block) + "_" + std::to_string(unit));
     }
   const Network network(registry(), b.finish());
   const ReceptiveField f = field(network, "add3_3");
@@ -102,27 +121,35 @@ BOOST_AUTO_TEST_CASE(resnet50_v1_as_published) {
 BOOST_AUTO_TEST_CASE(paths_that_disagree_are_named) {
   GraphBuilder b;
   const TensorRef in = b.input({8, 8, 1});
-  const TensorRef a = b.add("Conv2D", {{"filters", 1}, {"kernel_size", 2}, {"strides", 2}}, {in}, "coarse");
+  const TensorRef a =
+      b.add("Conv2D", {{"filters", 1}, {"kernel_size", 2}, {"strides", 2}}, {in}, "coarse");
   const TensorRef c = b.add("Conv2D", {{"filters", 1}, {"kernel_size", 5}}, {in}, "fine");
   b.add("Add", {}, {a, c}, "sum");
   const Network network(registry(), b.finish());
   BOOST_CHECK_EXCEPTION(receptive_fields(network), ShapeError, [](const ShapeError& e) {
     const std::string text = e.what();
-    return text.find("sum") != text.npos && text.find("coarse") != text.npos && text.find("fine") != text.npos;
+    return text.find("sum") != text.npos && text.find("coarse") != text.npos &&
+           text.find("fine") != text.npos;
   });
 }
 
 BOOST_AUTO_TEST_CASE(boxes_are_clipped_and_axes_kept_apart) {
   GraphBuilder b;
   b.input({9, 13, 1});
-  b.add("Conv2D", {{"filters", 1}, {"kernel_size", Json::List{3, 5}}, {"strides", Json::List{1, 2}}, {"padding", "same"}}, "conv");
+  b.add("Conv2D",
+        {{"filters", 1},
+         {"kernel_size", Json::List{3, 5}},
+         {"strides", Json::List{1, 2}},
+         {"padding", "same"}},
+        "conv");
   const Network network(registry(), b.finish());
   const ReceptiveField f = field(network, "conv");
   BOOST_TEST(f.h.size == 3);
   BOOST_TEST(f.w.size == 5);
   BOOST_TEST(f.w.jump == 2);
   BOOST_TEST(f.w.start == -2);
-  const PixelBox corner = clipped(f, 0, 0, 9, 13), middle = clipped(f, 4, 3, 9, 13), last = clipped(f, 8, 6, 9, 13);
+  const PixelBox corner = clipped(f, 0, 0, 9, 13), middle = clipped(f, 4, 3, 9, 13),
+                 last = clipped(f, 8, 6, 9, 13);
   BOOST_TEST((corner.top == 0 && corner.left == 0 && corner.bottom == 2 && corner.right == 3));
   BOOST_TEST((middle.top == 3 && middle.left == 4 && middle.bottom == 6 && middle.right == 9));
   BOOST_TEST((last.top == 7 && last.left == 10 && last.bottom == 9 && last.right == 13));

@@ -1,4 +1,7 @@
-// A report: self-contained, escaped, well-formed; its numbers come back from results.h5, its pictures from PNG files.
+// A report: self-contained, escaped, well-formed; its numbers come back from results.h5, its
+// pictures from PNG files.
+#include "ocellus/core/report.hpp"
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <filesystem>
@@ -9,7 +12,6 @@
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/h5.hpp"
 #include "ocellus/core/image.hpp"
-#include "ocellus/core/report.hpp"
 
 using namespace ocellus;
 namespace fs = std::filesystem;
@@ -17,7 +19,8 @@ namespace fs = std::filesystem;
 namespace {
 
 struct Folder {
-  fs::path path = fs::temp_directory_path() / ("ocellus-report-" + std::to_string(std::random_device{}()));
+  fs::path path =
+      fs::temp_directory_path() / ("ocellus-report-" + std::to_string(std::random_device{}()));
   Folder() { fs::create_directories(path); }
   ~Folder() { fs::remove_all(path); }
 };
@@ -31,8 +34,9 @@ Array ramp(int h, int w, int c) {
 const char* nasty = "</script><b>\"'&amp; \\ \n\t\xc3\xa9";
 
 Attribution attribution(float peak, bool is_signed) {
-  Attribution a{"test 17", ramp(5, 7, 1), Array(Shape{5, 7}, DType::f32), "occlusion", "Sneaker (label)", "probability drop", 0.75, is_signed,
-                {{"Sneaker", 0.75}, {nasty, 0.25}}};
+  Attribution a{"test 17",   ramp(5, 7, 1),     Array(Shape{5, 7}, DType::f32),
+                "occlusion", "Sneaker (label)", "probability drop",
+                0.75,        is_signed,         {{"Sneaker", 0.75}, {nasty, 0.25}}};
   for (int i = 0; i < 35; ++i) a.map.f32()[i] = static_cast<float>(i - 17) / 17;
   a.map.f32()[34] = peak;
   return a;
@@ -51,8 +55,18 @@ Report full_report() {
   Results second{"more", "", {}};
   second.add(Table{"table", {"name", "n"}, {{"a,\"b\"", 1}, {"c", nullptr}, {"d", NAN}}});
   second.add(Curves{"loss", "epoch", "nats", {{"training", {1, 2, 3}, {0.5, 0.25, 0.125}}}});
-  second.add(Matrix{"confusion", "label", "prediction", {"x", "y"}, {"x", "y"}, Array(Shape{2, 2}, std::vector<float>{3, 0, 1, 4})});
-  second.add(Scatter{"map", Array(Shape{3, 2}, std::vector<float>{0, 0, 1, 1, 2, -1}), {0, 1, 1}, {0, 0, 1}, {"x", "y"}, {"p", "q", "r"},
+  second.add(Matrix{"confusion",
+                    "label",
+                    "prediction",
+                    {"x", "y"},
+                    {"x", "y"},
+                    Array(Shape{2, 2}, std::vector<float>{3, 0, 1, 4})});
+  second.add(Scatter{"map",
+                     Array(Shape{3, 2}, std::vector<float>{0, 0, 1, 1, 2, -1}),
+                     {0, 1, 1},
+                     {0, 0, 1},
+                     {"x", "y"},
+                     {"p", "q", "r"},
                      {ramp(2, 2, 1), ramp(2, 2, 1), ramp(2, 2, 1)}});
   report.add(second);
   return report;
@@ -102,19 +116,23 @@ BOOST_AUTO_TEST_CASE(page_stands_alone_and_holds_what_it_was_given) {
   const Json data = data_of(html);
   BOOST_TEST(data.at("title").as_string() == nasty);
   std::map<std::string, std::string> header;
-  for (const Json& line : data.at("header").as_list()) header[line.at(0).as_string()] = line.at(1).as_string();
+  for (const Json& line : data.at("header").as_list())
+    header[line.at(0).as_string()] = line.at(1).as_string();
   BOOST_TEST(header.at("command line") == nasty);
   BOOST_TEST(header.at("seed") == "2");
   BOOST_TEST(header.count("version") == 1u);
   const Json& items = data.at("sections").at(size_t{0}).at("items");
   BOOST_TEST(items.at(size_t{0}).at("text").as_string() == nasty);
   BOOST_TEST(items.at(1).at("top").at(1).at(size_t{0}).as_string() == nasty);
-  BOOST_TEST(items.at(1).at("input").at("src").as_string().substr(0, 22) == "data:image/png;base64,");
-  BOOST_TEST(data.at("sections").at(1).at("title").as_string() == "more");  // a section without a title has its name
+  BOOST_TEST(items.at(1).at("input").at("src").as_string().substr(0, 22) ==
+             "data:image/png;base64,");
+  BOOST_TEST(data.at("sections").at(1).at("title").as_string() ==
+             "more");  // a section without a title has its name
   BOOST_TEST(data.at("sections").at(1).at("items").at(3).at("sprite").at("columns").as_int() == 2);
 }
 
-// The scale is the value under which 98 % lie: one bright pixel of 35 must not set it... and does, of so few.
+// The scale is the value under which 98 % lie: one bright pixel of 35 must not set it... and does,
+// of so few.
 BOOST_AUTO_TEST_CASE(scale_and_colours_of_maps) {
   const Folder folder;
   Report report("maps");
@@ -130,9 +148,12 @@ BOOST_AUTO_TEST_CASE(scale_and_colours_of_maps) {
   r.add(constant);
   report.add(r);
   report.write_html(folder.path / "r.html");
-  const Json items = data_of(read_text(folder.path / "r.html")).at("sections").at(size_t{0}).at("items");
-  BOOST_TEST(items.at(size_t{0}).at("high").as_double() == 0.98, boost::test_tools::tolerance(0.01));
-  BOOST_TEST(items.at(size_t{0}).at("low").as_double() == -items.at(size_t{0}).at("high").as_double());
+  const Json items =
+      data_of(read_text(folder.path / "r.html")).at("sections").at(size_t{0}).at("items");
+  BOOST_TEST(items.at(size_t{0}).at("high").as_double() == 0.98,
+             boost::test_tools::tolerance(0.01));
+  BOOST_TEST(items.at(size_t{0}).at("low").as_double() ==
+             -items.at(size_t{0}).at("high").as_double());
   BOOST_TEST(!items.at(size_t{0}).find("warning"));
   BOOST_TEST(items.at(1).find("warning"));
 
@@ -157,7 +178,8 @@ BOOST_AUTO_TEST_CASE(results_come_back_from_hdf5) {
   BOOST_TEST(h5.text("/images/0", "units") == "probability drop");
   BOOST_TEST(h5.text("/images/0", "analyzer") == "occlusion");
   const Attribution a = attribution(1, true);
-  const Array map = h5.read("/images/0/map"), input = h5.read("/images/0/input"), scores = h5.read("/images/0/scores");
+  const Array map = h5.read("/images/0/map"), input = h5.read("/images/0/input"),
+              scores = h5.read("/images/0/scores");
   BOOST_TEST(std::equal(map.f32().begin(), map.f32().end(), a.map.f32().begin()));
   BOOST_TEST(std::equal(input.u8().begin(), input.u8().end(), a.input.u8().begin()));
   BOOST_TEST(scores.f32()[0] == 0.75f);
@@ -177,9 +199,13 @@ BOOST_AUTO_TEST_CASE(results_come_back_from_hdf5) {
 BOOST_AUTO_TEST_CASE(tables_and_curves_as_csv) {
   const Folder folder;
   full_report().write_csv(folder.path);
-  BOOST_TEST(read_text(folder.path / "04-more-table.csv") == "name,n\n\"a,\"\"b\"\"\",1\nc,\nd,null\n");
-  BOOST_TEST(read_text(folder.path / "05-more-loss.csv") == "series,epoch,nats\ntraining,1.0,0.5\ntraining,2.0,0.25\ntraining,3.0,0.125\n");
-  BOOST_TEST(read_text(folder.path / "07-more-map.csv") == "index,x,y,label,prediction,name\n0,0.0,0.0,x,x,p\n1,1.0,1.0,y,x,q\n2,2.0,-1.0,y,y,r\n");
+  BOOST_TEST(read_text(folder.path / "04-more-table.csv") ==
+             "name,n\n\"a,\"\"b\"\"\",1\nc,\nd,null\n");
+  BOOST_TEST(read_text(folder.path / "05-more-loss.csv") ==
+             "series,epoch,nats\ntraining,1.0,0.5\ntraining,2.0,0.25\ntraining,3.0,0.125\n");
+  BOOST_TEST(
+      read_text(folder.path / "07-more-map.csv") ==
+      "index,x,y,label,prediction,name\n0,0.0,0.0,x,x,p\n1,1.0,1.0,y,x,q\n2,2.0,-1.0,y,y,r\n");
 }
 
 BOOST_AUTO_TEST_CASE(results_that_do_not_fit_are_refused_and_leave_the_old_report) {

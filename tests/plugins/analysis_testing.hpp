@@ -10,7 +10,8 @@
 #include "ocellus/core/graph_builder.hpp"
 #include "ocellus/core/random.hpp"
 
-/// What the tests of the analyzers share: the bundles, small networks with known or random weights, a data set in memory.
+/// What the tests of the analyzers share: the bundles, small networks with known or random weights,
+/// a data set in memory.
 namespace ocellus::testing {
 
 struct World {
@@ -38,20 +39,24 @@ class Patience : public Progress {
 
 /// A network on the device, and what an analyzer is given.
 struct Case {
-  explicit Case(const GraphRecord& graph, int patience = 1 << 30) : network(world().registry, graph), progress(patience) {
+  explicit Case(const GraphRecord& graph, int patience = 1 << 30)
+      : network(world().registry, graph), progress(patience) {
     network.place(world().device, 7);
     context = std::make_unique<AnalysisContext>(world().registry, network, progress, world().log);
     context->seed = 3;
   }
   Results run(const std::string& analyzer, Json::Object parameters = {}) {
-    return world().registry.create<Analyzer>(analyzer, Json(std::move(parameters)), analyzer)->run(*context);
+    return world()
+        .registry.create<Analyzer>(analyzer, Json(std::move(parameters)), analyzer)
+        ->run(*context);
   }
   /// Weights of a layer: kernel, then bias.
   void set(const std::string& layer, std::vector<std::vector<float>> values) {
     std::vector<WeightsRecord> all = network.read_weights();
     for (WeightsRecord& w : all)
       if (w.layer == layer)
-        for (size_t i = 0; i < values.size(); ++i) w.values[i] = Array(w.values[i].shape(), values[i]);
+        for (size_t i = 0; i < values.size(); ++i)
+          w.values[i] = Array(w.values[i].shape(), values[i]);
     network.write_weights(all);
   }
   /// Random weights, biases too.
@@ -81,9 +86,11 @@ inline GraphRecord small_net(int h, int w, int c, int units, const std::string& 
   GraphBuilder b;
   b.input({h, w, c});
   b.add("Rescaling", {{"scale", 1.0 / 255}});
-  b.add("Conv2D", {{"filters", 5}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}, "conv1");
+  b.add("Conv2D", {{"filters", 5}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}},
+        "conv1");
   b.add("MaxPooling2D", {{"pool_size", 2}}, "pool");
-  b.add("Conv2D", {{"filters", 4}, {"kernel_size", Json::List{2, 3}}, {"activation", "relu"}}, "conv2");
+  b.add("Conv2D", {{"filters", 4}, {"kernel_size", Json::List{2, 3}}, {"activation", "relu"}},
+        "conv2");
   b.add("Flatten", {}, "flat");
   b.add("Dense", {{"units", units}, {"activation", activation}}, "classes");
   return b.finish();
@@ -108,7 +115,9 @@ class MemoryDataset : public Dataset {
     out.images = Array(item_.batched(static_cast<int>(indices.size())), DType::u8);
     std::vector<int32_t> labels;
     for (size_t i = 0; i < indices.size(); ++i) {
-      std::ranges::copy(images_[indices[i]].u8(), out.images.u8().begin() + static_cast<std::ptrdiff_t>(i * item_.elements()));
+      std::ranges::copy(
+          images_[indices[i]].u8(),
+          out.images.u8().begin() + static_cast<std::ptrdiff_t>(i * item_.elements()));
       labels.push_back(labels_[indices[i]]);
     }
     out.targets = Array::of_ints(Shape{static_cast<int>(indices.size())}, labels);

@@ -1,5 +1,5 @@
-// Occlusion against published numbers (the tests of Captum, BSD 3-clause: their networks, inputs and results), and against masks
-// that are laid on by hand.
+// Occlusion against published numbers (the tests of Captum, BSD 3-clause: their networks, inputs
+// and results), and against masks that are laid on by hand.
 #include <boost/test/unit_test.hpp>
 
 #include "plugins/analysis_testing.hpp"
@@ -9,7 +9,8 @@ using namespace ocellus::testing;
 
 namespace {
 
-/// Net A: Conv 1 -> 2 of ones, bias (-50, -75), ReLU; dense over the channel-first order, five +1 and three -1, ReLU.
+/// Net A: Conv 1 -> 2 of ones, bias (-50, -75), ReLU; dense over the channel-first order, five +1
+/// and three -1, ReLU.
 struct NetA : Case {
   static GraphRecord graph() {
     GraphBuilder b;
@@ -24,7 +25,8 @@ struct NetA : Case {
     std::vector<float> dense(8 * 4);
     for (int pixel = 0; pixel < 4; ++pixel)
       for (int channel = 0; channel < 2; ++channel)
-        for (int unit = 0; unit < 4; ++unit) dense[(pixel * 2 + channel) * 4 + unit] = channel * 4 + pixel < 5 ? 1 : -1;
+        for (int unit = 0; unit < 4; ++unit)
+          dense[(pixel * 2 + channel) * 4 + unit] = channel * 4 + pixel < 5 ? 1 : -1;
     set("dense", {dense, {0, 0, 0, 0}});
   }
 };
@@ -59,7 +61,8 @@ AnalysisImage counting_image(int first) {
 
 void expect_map(const Array& map, const std::vector<float>& wanted) {
   BOOST_REQUIRE(map.f32().size() == wanted.size());
-  for (size_t i = 0; i < wanted.size(); ++i) BOOST_TEST(map.f32()[i] == wanted[i], boost::test_tools::tolerance(1e-5f));
+  for (size_t i = 0; i < wanted.size(); ++i)
+    BOOST_TEST(map.f32()[i] == wanted[i], boost::test_tools::tolerance(1e-5f));
 }
 
 /// f of the target for images that the test masks itself, and the mean over covering windows.
@@ -80,15 +83,19 @@ Array by_hand(Case& c, const Array& image, Size window, Size stride, float fill,
     if (top + window.h >= h) break;
   }
   Array all(image.shape().batched(static_cast<int>(masked.size())), DType::f32);
-  for (size_t i = 0; i < masked.size(); ++i) std::ranges::copy(masked[i].f32(), all.f32().begin() + static_cast<std::ptrdiff_t>(i * image.elements()));
+  for (size_t i = 0; i < masked.size(); ++i)
+    std::ranges::copy(masked[i].f32(),
+                      all.f32().begin() + static_cast<std::ptrdiff_t>(i * image.elements()));
   const Array scores = c.context->probabilities(all);
   Array map(Shape{h, w}, DType::f32);
   for (int y = 0; y < h; ++y)
     for (int x = 0; x < w; ++x) {
       double sum = 0, n = 0;
       for (size_t i = 0; i < corners.size(); ++i)
-        if (y >= corners[i][0] && y < corners[i][0] + window.h && x >= corners[i][1] && x < corners[i][1] + window.w) {
-          sum += double{scores.f32()[target]} - scores.f32()[(i + 1) * scores.shape().channels() + target];
+        if (y >= corners[i][0] && y < corners[i][0] + window.h && x >= corners[i][1] &&
+            x < corners[i][1] + window.w) {
+          sum += double{scores.f32()[target]} -
+                 scores.f32()[(i + 1) * scores.shape().channels() + target];
           ++n;
         }
       map.f32()[y * w + x] = static_cast<float>(n > 0 ? sum / n : 0);
@@ -98,7 +105,8 @@ Array by_hand(Case& c, const Array& image, Size window, Size stride, float fill,
 
 double largest_difference(const Array& a, const Array& b) {
   double m = 0;
-  for (size_t i = 0; i < a.f32().size(); ++i) m = std::max(m, std::abs(double{a.f32()[i]} - b.f32()[i]));
+  for (size_t i = 0; i < a.f32().size(); ++i)
+    m = std::max(m, std::abs(double{a.f32()[i]} - b.f32()[i]));
   return m;
 }
 double largest(const Array& a) {
@@ -114,7 +122,8 @@ BOOST_AUTO_TEST_CASE(one_window_over_all) {
   // 1..16 is the sum of the two inputs of the published case; without its second input, f is 54.
   for (const auto& [first, wanted] : {std::pair{1, 67.0f}, {0, 54.0f}}) {
     net.context->images = {counting_image(first)};
-    const Results r = net.run("occlusion", {{"window", 4}, {"stride", 4}, {"fill", "zero"}, {"score", "logit"}});
+    const Results r =
+        net.run("occlusion", {{"window", 4}, {"stride", 4}, {"fill", "zero"}, {"score", "logit"}});
     expect_map(result<Attribution>(r).map, std::vector<float>(16, wanted));
     BOOST_TEST(result<Attribution>(r).score == wanted);
   }
@@ -123,9 +132,17 @@ BOOST_AUTO_TEST_CASE(one_window_over_all) {
 BOOST_AUTO_TEST_CASE(single_pixels_and_overlapping_windows) {
   NetB net;
   for (int batch : {1, 2, 3, 64}) {
-    const Results one = net.run("occlusion", {{"window", 1}, {"stride", 1}, {"fill", "zero"}, {"score", "logit"}, {"batch_size", batch}});
+    const Results one = net.run("occlusion", {{"window", 1},
+                                              {"stride", 1},
+                                              {"fill", "zero"},
+                                              {"score", "logit"},
+                                              {"batch_size", batch}});
     expect_map(result<Attribution>(one).map, {80, 200, 120});
-    const Results two = net.run("occlusion", {{"window", Json::List{1, 2}}, {"stride", 1}, {"fill", "10"}, {"score", "logit"}, {"batch_size", batch}});
+    const Results two = net.run("occlusion", {{"window", Json::List{1, 2}},
+                                              {"stride", 1},
+                                              {"fill", "10"},
+                                              {"score", "logit"},
+                                              {"batch_size", batch}});
     expect_map(result<Attribution>(two).map, {200, 220, 240});
   }
 }
@@ -143,7 +160,10 @@ BOOST_AUTO_TEST_CASE(as_masked_by_hand) {
         const Array wanted = by_hand(c, image, {4, 3}, {3, 2}, 10, 1);
         BOOST_TEST(largest(wanted) > 1e-4);  // a flat map would prove nothing
         for (int batch : {1, 5, 64}) {
-          const Results r = c.run("occlusion", {{"window", Json::List{4, 3}}, {"stride", Json::List{3, 2}}, {"fill", "10"}, {"batch_size", batch}});
+          const Results r = c.run("occlusion", {{"window", Json::List{4, 3}},
+                                                {"stride", Json::List{3, 2}},
+                                                {"fill", "10"},
+                                                {"batch_size", batch}});
           BOOST_TEST(largest_difference(result<Attribution>(r).map, wanted) < 1e-5);
           BOOST_TEST(result<Attribution>(r).target == "class 1 (label)");
         }
@@ -163,15 +183,19 @@ BOOST_AUTO_TEST_CASE(one_unit_is_two_classes) {
     maps[target] = result<Attribution>(c.run("occlusion")).map;
   }
   BOOST_TEST(largest(maps[0]) > 1e-4);
-  for (size_t i = 0; i < maps[0].f32().size(); ++i) BOOST_TEST(std::abs(maps[0].f32()[i] + maps[1].f32()[i]) < 1e-5);
+  for (size_t i = 0; i < maps[0].f32().size(); ++i)
+    BOOST_TEST(std::abs(maps[0].f32()[i] + maps[1].f32()[i]) < 1e-5);
 }
 
-// The fall of the strongest map's total: with all hidden by one window, down to what the network answers to the fill.
+// The fall of the strongest map's total: with all hidden by one window, down to what the network
+// answers to the fill.
 BOOST_AUTO_TEST_CASE(strongest_map_of_a_layer) {
   Case c(small_net(6, 9, 1, 3, "softmax"));
   c.randomize();
   c.context->images = {{"i", random_image(6, 9, 1, 3), 0}};
-  const Results r = c.run("occlusion", {{"window", Json::List{6, 9}}, {"stride", 1}, {"fill", "zero"}, {"layer", "conv2"}});
+  const Results r =
+      c.run("occlusion",
+            {{"window", Json::List{6, 9}}, {"stride", 1}, {"fill", "zero"}, {"layer", "conv2"}});
   const Attribution& a = result<Attribution>(r, 1);
   const auto totals = [&](const Array& pixels) {
     const Array maps = c.context->evaluate(pixels, "conv2");
@@ -179,10 +203,12 @@ BOOST_AUTO_TEST_CASE(strongest_map_of_a_layer) {
     for (size_t i = 0; i < maps.f32().size(); ++i) sums[i % sums.size()] += maps.f32()[i];
     return sums;
   };
-  const std::vector<double> clean = totals(c.context->images[0].pixels.reshaped(Shape{1, 6, 9, 1})), hidden = totals(Array(Shape{1, 6, 9, 1}, DType::u8));
+  const std::vector<double> clean = totals(c.context->images[0].pixels.reshaped(Shape{1, 6, 9, 1})),
+                            hidden = totals(Array(Shape{1, 6, 9, 1}, DType::u8));
   const size_t strongest = std::ranges::max_element(clean) - clean.begin();
   BOOST_TEST(a.score == clean[strongest], boost::test_tools::tolerance(1e-4));
-  BOOST_TEST(std::abs(a.map.f32()[17] - (clean[strongest] - hidden[strongest])) < 1e-4 * (1 + clean[strongest]));
+  BOOST_TEST(std::abs(a.map.f32()[17] - (clean[strongest] - hidden[strongest])) <
+             1e-4 * (1 + clean[strongest]));
   BOOST_TEST(a.target == "conv2, channel " + std::to_string(strongest));
 }
 
@@ -195,12 +221,16 @@ BOOST_AUTO_TEST_CASE(fills_and_defaults) {
     const Results r = c.run("occlusion", {{"fill", fill}, {"quick", true}});
     const Array map = result<Attribution>(r).map;
     BOOST_TEST(largest(map) > 0);
-    BOOST_TEST(largest_difference(result<Attribution>(c.run("occlusion", {{"fill", fill}, {"quick", true}})).map, map) == 0);  // seeded
+    BOOST_TEST(largest_difference(
+                   result<Attribution>(c.run("occlusion", {{"fill", fill}, {"quick", true}})).map,
+                   map) == 0);  // seeded
     if (!first.empty()) BOOST_TEST(largest_difference(map, first) > 0);
     first = map;
   }
-  BOOST_TEST(result<Attribution>(c.run("occlusion")).method == "occlusion, window 4x4, stride 1x1, fill mean");
-  BOOST_TEST(result<Attribution>(c.run("occlusion", {{"quick", true}})).method == "occlusion, window 6x6, stride 3x3, fill mean");
+  BOOST_TEST(result<Attribution>(c.run("occlusion")).method ==
+             "occlusion, window 4x4, stride 1x1, fill mean");
+  BOOST_TEST(result<Attribution>(c.run("occlusion", {{"quick", true}})).method ==
+             "occlusion, window 6x6, stride 3x3, fill mean");
   BOOST_CHECK_THROW(c.run("occlusion", {{"fill", "mena"}}), UsageError);
   BOOST_CHECK_THROW(c.run("occlusion", {{"window", 2}, {"stride", 3}}), UsageError);
   c.context->target = {TargetChoice::Kind::index, 3};

@@ -1,4 +1,5 @@
-// Exact t-SNE against a float64 host version and against differences of its own divergence; guards; the same bits twice.
+// Exact t-SNE against a float64 host version and against differences of its own divergence; guards;
+// the same bits twice.
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <cstring>
@@ -42,7 +43,8 @@ std::vector<double> host_affinities(const Array& x, double perplexity) {
   for (int i = 0; i < n; ++i) {
     std::vector<double> distance(n);
     for (int j = 0; j < n; ++j)
-      for (int k = 0; k < d; ++k) distance[j] += std::pow(double{x.f32()[i * d + k]} - x.f32()[j * d + k], 2);
+      for (int k = 0; k < d; ++k)
+        distance[j] += std::pow(double{x.f32()[i * d + k]} - x.f32()[j * d + k], 2);
     double low = 0, high = 1e6, sum = 0;
     for (int step = 0; step < 200; ++step) {
       const double beta = (low + high) / 2;
@@ -56,8 +58,10 @@ std::vector<double> host_affinities(const Array& x, double perplexity) {
         sum += p[i * n + j];
         moment += p[i * n + j] * (distance[j] - least);
       }
-      if (std::log(sum) + beta * moment / sum > std::log(perplexity)) low = beta;
-      else high = beta;
+      if (std::log(sum) + beta * moment / sum > std::log(perplexity))
+        low = beta;
+      else
+        high = beta;
     }
     for (int j = 0; j < n; ++j) p[i * n + j] /= sum;
   }
@@ -70,7 +74,9 @@ std::vector<double> host_affinities(const Array& x, double perplexity) {
 double host_divergence(const std::vector<double>& p, const std::vector<double>& y) {
   const int n = static_cast<int>(y.size() / 2);
   double z = 0, sum = 0;
-  const auto q = [&](int i, int j) { return 1 / (1 + std::pow(y[2 * i] - y[2 * j], 2) + std::pow(y[2 * i + 1] - y[2 * j + 1], 2)); };
+  const auto q = [&](int i, int j) {
+    return 1 / (1 + std::pow(y[2 * i] - y[2 * j], 2) + std::pow(y[2 * i + 1] - y[2 * j + 1], 2));
+  };
   for (int i = 0; i < n; ++i)
     for (int j = 0; j < n; ++j)
       if (i != j) z += q(i, j);
@@ -89,7 +95,8 @@ double largest(std::span<const double> v) {
 Array run(opencl::Device& d, const Array& features, double perplexity, int steps) {
   Embedding e(d, features, perplexity);
   e.start(noise(features.shape()[0], 2, 9, 1e-4));
-  for (int i = 0; i < steps; ++i) e.step({i < steps / 3 ? 12.0 : 1.0, 200, i < steps / 3 ? 0.5 : 0.8});
+  for (int i = 0; i < steps; ++i)
+    e.step({i < steps / 3 ? 12.0 : 1.0, 200, i < steps / 3 ? 0.5 : 0.8});
   return e.points();
 }
 
@@ -127,9 +134,11 @@ BOOST_AUTO_TEST_CASE(affinities_divergence_and_gradient) {
         }
         const Array g = e.gradient();
         error = 0;
-        for (size_t i = 0; i < gradient.size(); ++i) error = std::max(error, std::abs(g.f32()[i] - gradient[i]));
+        for (size_t i = 0; i < gradient.size(); ++i)
+          error = std::max(error, std::abs(g.f32()[i] - gradient[i]));
         BOOST_TEST(error <= 1e-4 * largest(gradient));
-        BOOST_TEST(e.divergence() == host_divergence(same_p, plane), boost::test_tools::tolerance(1e-4));
+        BOOST_TEST(e.divergence() == host_divergence(same_p, plane),
+                   boost::test_tools::tolerance(1e-4));
       }
     }
 }
@@ -141,7 +150,8 @@ BOOST_AUTO_TEST_CASE(clusters_come_apart_and_the_same_bits_come_twice) {
     BOOST_TEST_CONTEXT(family) {
       const Array a = run(device(family), x, 15, 300), b = run(device(family), x, 15, 300);
       BOOST_TEST(std::memcmp(a.f32().data(), b.f32().data(), a.f32().size_bytes()) == 0);
-      BOOST_TEST(analyzers::neighbour_accuracy(a, labels, 10) >= 0.98);  // from a random start a point may be left behind
+      BOOST_TEST(analyzers::neighbour_accuracy(a, labels, 10) >=
+                 0.98);  // from a random start a point may be left behind
       Embedding e(device(family), x, 15);
       e.start(noise(150, 2, 9, 1e-4));
       const double before = e.divergence();
@@ -153,7 +163,9 @@ BOOST_AUTO_TEST_CASE(clusters_come_apart_and_the_same_bits_come_twice) {
 
 BOOST_AUTO_TEST_CASE(duplicates_give_finite_points) {
   Array x = noise(40, 5, 3);
-  for (int i = 1; i < 30; ++i) std::copy_n(x.f32().begin(), 5, x.f32().begin() + 5 * i);  // 30 times the same, more than the perplexity
+  for (int i = 1; i < 30; ++i)
+    std::copy_n(x.f32().begin(), 5,
+                x.f32().begin() + 5 * i);  // 30 times the same, more than the perplexity
   const Array y = run(device("vector"), x, 10, 200);
   for (float v : y.f32()) BOOST_TEST(std::isfinite(v));
 }
@@ -167,9 +179,11 @@ BOOST_AUTO_TEST_CASE(principal_components_find_the_axes) {
   for (int i = 0; i < n; ++i)
     for (int a = 0; a < 3; ++a) mean[a] += truth.f32()[3 * i + a] / n;
   for (int i = 0; i < n; ++i)
-    for (int a = 0; a < 3; ++a) x.f32()[i * d + 7 * a] += static_cast<float>(scale[a] * (truth.f32()[3 * i + a] - mean[a]));
+    for (int a = 0; a < 3; ++a)
+      x.f32()[i * d + 7 * a] += static_cast<float>(scale[a] * (truth.f32()[3 * i + a] - mean[a]));
   const Array scores = analyzers::principal_components(device("vector"), x, 3, 1);
-  // The truth's columns are drawn, hence a little correlated: compare what does not depend on the basis, the distances.
+  // The truth's columns are drawn, hence a little correlated: compare what does not depend on the
+  // basis, the distances.
   double error = 0, size = 0;
   for (int i = 0; i < n; ++i)
     for (int j = 0; j < i; ++j) {
@@ -191,7 +205,8 @@ BOOST_AUTO_TEST_CASE(principal_components_find_the_axes) {
   }
   BOOST_TEST(std::abs(cross) < 1e-4 * first);
   BOOST_TEST(first > second);
-  const Array small = noise(30, 4, 8), all = analyzers::principal_components(device("vector"), small, 4, 1);
+  const Array small = noise(30, 4, 8),
+              all = analyzers::principal_components(device("vector"), small, 4, 1);
   for (int i = 1; i < 30; ++i) {
     double ours = 0, wanted = 0;
     for (int a = 0; a < 4; ++a) {
@@ -203,8 +218,10 @@ BOOST_AUTO_TEST_CASE(principal_components_find_the_axes) {
 }
 
 BOOST_AUTO_TEST_CASE(neighbour_accuracy_counts) {
-  // Two pairs and a point of another label among the first: it errs, and its neighbours' vote is settled by the nearest.
+  // Two pairs and a point of another label among the first: it errs, and its neighbours' vote is
+  // settled by the nearest.
   const Array y(Shape{5, 2}, std::vector<float>{0, 0, 0.1f, 0, 10, 0, 10.1f, 0, 0.05f, 0.01f});
-  BOOST_TEST(analyzers::neighbour_accuracy(y, {0, 0, 1, 1, 1}, 1) == 0.4);  // 0 and 1 are nearest to 4
+  BOOST_TEST(analyzers::neighbour_accuracy(y, {0, 0, 1, 1, 1}, 1) ==
+             0.4);  // 0 and 1 are nearest to 4
   BOOST_TEST(analyzers::neighbour_accuracy(y, {0, 0, 1, 1, 0}, 2) == 1.0);
 }

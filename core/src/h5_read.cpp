@@ -91,6 +91,60 @@ std::optional<DType> array_type(hid_t type) {
   }
 }
 
+// Refuses a shape whose data cannot lie in a file of `file_bytes`; compression allows a factor.
+void check_size(uint64_t elements, uint64_t size, uint64_t file_bytes, const std::string& place,
+                uint64_t factor = 1) {
+  uint64_t needed = 0;
+  if (__builtin_mul_overflow(elements, size, &needed) || needed / factor > file_bytes)
+    throw DataError(fmt::format("{}: claims {} elements of {} bytes, the file has {} bytes", place,
+                                elements, size, file_bytes));
+}
+
+// An open dataset whose storage and size are in order.
+struct Dataset {
+  Handle object, type, space;
+  Extents extents;
+
+  Dataset(Handle opened, const std::string& place, uint64_t file_bytes)
+      : object(std::move(opened)) {
+    if (H5Iget_type(object.id()) != H5I_DATASET)
+      throw DataError(fmt::format("{}: is no dataset", place));
+    type = checked(H5Dget_type(object.id()), H5Tclose, place, "has no readable type");
+    space = checked(H5Dget_space(object.id()), H5Sclose, place, "has no readable shape");
+    extents = extents_of(space.id(), place);
+    const Handle layout =
+        checked(H5Dget_create_plist(object.id()), H5Pclose, place, "has no readable layout");
+    if (H5Pget_layout(layout.id()) == H5D_VIRTUAL || H5Pget_external_count(layout.id()) > 0)
+      throw DataError(fmt::format("{}: keeps its data in other files, which is refused", place));
+    check_size(extents.elements, H5Tget_size(type.id()), file_bytes, place,
+               H5Pget_nfilters(layout.id()) > 0 ? largest_expansion : 1);
+  }
+
+  DType number_type(const std::string& place) const {
+    const auto t = array_type(type.id());
+    if (!t) throw DataError(fmt::format("{}: holds no numbers", place));
+    return *t;
+  }
+
+  // Booleans are read as they are stored: HDF5 does not convert enumerations to numbers.
+  hid_t memory_type(DType t) const {
+    return H5Tget_class(type.id()) == H5T_ENUM ? type.id() : h5::memory_type(t);
+  }
+};
+
+Shape shape_of(const Extents& e, const std::string& place) {
+  std::vector<int> of;
+  for (hsize_t n : e.of) {
+    if (n > 0x7fffffff) throw DataError(fmt::format("{}: an extent of {} is too large", place, n));
+    of.push_back(static_cast<int>(n));
+  }
+  try {
+    return Shape(of);
+  } catch (const Error& error) {
+    throw DataError(fmt::format("{}: {}", place, error.what()));
+  }
+}
+
 }  // namespace
 
 struct H5Reader::State {
@@ -122,7 +176,7 @@ struct H5Reader::State {
     return true;
   }
 
-  // Not const: HDF5 returns an open object of any kind.
+  // A group, a dataset or a named type.
   Handle open(std::string_view path) const {
     if (!exists(path)) throw DataError(fmt::format("{}: is missing", place(path)));
     const std::string p = normal(path);
@@ -145,65 +199,11 @@ struct H5Reader::State {
     const Handle space = checked(H5Aget_space(a.id()), H5Sclose, where, "has no readable shape");
     const Handle type = checked(H5Aget_type(a.id()), H5Tclose, where, "has no readable type");
     const Extents e = extents_of(space.id(), where);
-    check_size(e.elements, H5Tget_size(type.id()), where);
+    check_size(e.elements, H5Tget_size(type.id()), bytes, where);
     return strings_of(type.id(), space.id(), e.elements, where,
                       [&](void* to) { return H5Aread(a.id(), type.id(), to); });
   }
-
-  void check_size(uint64_t elements, uint64_t size, const std::string& where,
-                  uint64_t factor = 1) const {
-    uint64_t needed = 0;
-    if (__builtin_mul_overflow(elements, size, &needed) || needed / factor > bytes)
-      throw DataError(fmt::format("{}: claims {} elements of {} bytes, the file has {} bytes",
-                                  where, elements, size, bytes));
-  }
 };
-
-namespace {
-
-// An open dataset whose storage and size are in order.
-struct Dataset {
-  Handle object, type, space;
-  Extents extents;
-};
-
-}  // namespace
-
-// Needs State, so it is a function of its own rather than a constructor.
-static Dataset open_dataset(Handle object, const std::string& where, uint64_t file_bytes) {
-  if (H5Iget_type(object.id()) != H5I_DATASET)
-    throw DataError(fmt::format("{}: is no dataset", where));
-  Dataset d;
-  d.type = checked(H5Dget_type(object.id()), H5Tclose, where, "has no readable type");
-  d.space = checked(H5Dget_space(object.id()), H5Sclose, where, "has no readable shape");
-  d.extents = extents_of(d.space.id(), where);
-  const Handle layout =
-      checked(H5Dget_create_plist(object.id()), H5Pclose, where, "has no readable layout");
-  if (H5Pget_layout(layout.id()) == H5D_VIRTUAL || H5Pget_external_count(layout.id()) > 0)
-    throw DataError(fmt::format("{}: keeps its data in other files, which is refused", where));
-  const uint64_t factor = H5Pget_nfilters(layout.id()) > 0 ? largest_expansion : 1;
-  const uint64_t size = H5Tget_size(d.type.id());
-  uint64_t needed = 0;
-  if (__builtin_mul_overflow(uint64_t{d.extents.elements}, size, &needed) ||
-      needed / factor > file_bytes)
-    throw DataError(fmt::format("{}: claims {} elements of {} bytes, the file has {} bytes", where,
-                                d.extents.elements, size, file_bytes));
-  d.object = std::move(object);
-  return d;
-}
-
-static Shape shape_of(const Extents& e, const std::string& where) {
-  std::vector<int> of;
-  for (hsize_t n : e.of) {
-    if (n > 0x7fffffff) throw DataError(fmt::format("{}: an extent of {} is too large", where, n));
-    of.push_back(static_cast<int>(n));
-  }
-  try {
-    return Shape(of);
-  } catch (const Error& error) {
-    throw DataError(fmt::format("{}: {}", where, error.what()));
-  }
-}
 
 H5Reader::H5Reader(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
   const auto lock = h5::lock();
@@ -264,20 +264,18 @@ std::vector<std::string> H5Reader::members(std::string_view path) const {
 Shape H5Reader::shape(std::string_view path) const {
   const auto lock = h5::lock();
   const std::string where = state_->place(path);
-  return shape_of(open_dataset(state_->open(path), where, state_->bytes).extents, where);
+  return shape_of(Dataset(state_->open(path), where, state_->bytes).extents, where);
 }
 
 Array H5Reader::read(std::string_view path) const {
   const auto lock = h5::lock();
   const std::string where = state_->place(path);
-  const Dataset d = open_dataset(state_->open(path), where, state_->bytes);
-  const auto type = array_type(d.type.id());
-  if (!type) throw DataError(fmt::format("{}: holds no numbers", where));
-  Array out(shape_of(d.extents, where), *type);
+  const Dataset d(state_->open(path), where, state_->bytes);
+  const DType type = d.number_type(where);
+  Array out(shape_of(d.extents, where), type);
   if (!out.empty())
-    checked(H5Dread(d.object.id(),
-                    H5Tget_class(d.type.id()) == H5T_ENUM ? d.type.id() : h5::memory_type(*type),
-                    H5S_ALL, H5S_ALL, H5P_DEFAULT, out.bytes().data()),
+    checked(H5Dread(d.object.id(), d.memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                    out.bytes().data()),
             where, "cannot be read");
   return out;
 }
@@ -285,14 +283,13 @@ Array H5Reader::read(std::string_view path) const {
 Array H5Reader::read_rows(std::string_view path, int first, int count) const {
   const auto lock = h5::lock();
   const std::string where = state_->place(path);
-  const Dataset d = open_dataset(state_->open(path), where, state_->bytes);
-  const auto type = array_type(d.type.id());
-  if (!type) throw DataError(fmt::format("{}: holds no numbers", where));
+  const Dataset d(state_->open(path), where, state_->bytes);
+  const DType type = d.number_type(where);
   const Shape shape = shape_of(d.extents, where);
   if (shape.rank() == 0 || first < 0 || count < 0 || int64_t{first} + count > shape[0])
     throw DataError(fmt::format("{}: has no rows {} to {}; its shape is {}", where, first,
                                 int64_t{first} + count, shape.str()));
-  Array out(shape.with_batch(count), *type);
+  Array out(shape.with_batch(count), type);
   if (out.empty()) return out;
   std::vector<hsize_t> start(d.extents.of.size(), 0), extent = d.extents.of;
   start[0] = static_cast<hsize_t>(first);
@@ -303,9 +300,8 @@ Array H5Reader::read_rows(std::string_view path, int first, int count) const {
   const Handle memory =
       checked(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr), H5Sclose,
               where, "cannot be read");
-  checked(H5Dread(d.object.id(),
-                  H5Tget_class(d.type.id()) == H5T_ENUM ? d.type.id() : h5::memory_type(*type),
-                  memory.id(), d.space.id(), H5P_DEFAULT, out.bytes().data()),
+  checked(H5Dread(d.object.id(), d.memory_type(type), memory.id(), d.space.id(), H5P_DEFAULT,
+                  out.bytes().data()),
           where, "cannot be read");
   return out;
 }
@@ -313,7 +309,7 @@ Array H5Reader::read_rows(std::string_view path, int first, int count) const {
 std::vector<std::string> H5Reader::read_texts(std::string_view path) const {
   const auto lock = h5::lock();
   const std::string where = state_->place(path);
-  const Dataset d = open_dataset(state_->open(path), where, state_->bytes);
+  const Dataset d(state_->open(path), where, state_->bytes);
   return strings_of(d.type.id(), d.space.id(), d.extents.elements, where, [&](void* to) {
     return H5Dread(d.object.id(), d.type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, to);
   });
@@ -380,7 +376,7 @@ std::vector<double> H5Reader::numbers(std::string_view path, const std::string& 
   const H5T_class_t kind = H5Tget_class(type.id());
   if (kind != H5T_FLOAT && kind != H5T_INTEGER)
     throw DataError(fmt::format("{}: holds no numbers", where));
-  state_->check_size(e.elements, H5Tget_size(type.id()), where);
+  check_size(e.elements, H5Tget_size(type.id()), state_->bytes, where);
   std::vector<double> out(e.elements);
   if (!out.empty())
     checked(H5Aread(a.id(), H5T_NATIVE_DOUBLE, out.data()), where, "cannot be read");

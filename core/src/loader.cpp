@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <boost/dll/shared_library.hpp>
 #include <cstring>
+#include <mutex>
+#include <vector>
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
@@ -87,6 +89,7 @@ void (*open_plugin(const std::filesystem::path& file,
   // Never unloaded, so the handles outlive everything and are reachable from here for leak
   // checkers.
   static auto& opened = *new std::vector<dll::shared_library>;
+  static std::mutex mutex;
   try {
     dll::shared_library library(std::filesystem::absolute(file),
                                 dll::load_mode::rtld_now | dll::load_mode::rtld_local);
@@ -96,6 +99,7 @@ void (*open_plugin(const std::filesystem::path& file,
     if (std::memcmp(&exported, &scanned, offsetof(PluginDescriptor, register_types)) != 0 ||
         !exported.register_types)
       refuse(file, "exports another plugin descriptor than the one found in the file");
+    const std::lock_guard lock(mutex);
     opened.push_back(std::move(library));
     return exported.register_types;
   } catch (const std::system_error& e) {

@@ -2,6 +2,7 @@
 #include "ocellus/core/h5.hpp"
 
 #include <hdf5.h>
+#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -398,6 +399,9 @@ BOOST_AUTO_TEST_CASE(a_trial_survives_anything) {
                         says("layer 3 is odd"));
   BOOST_CHECK_EXCEPTION(trial_read(file, [] { throw UsageError("wrong"); }), UsageError,
                         says("wrong"));
+  for (const int code : {0, 1, 5})
+    BOOST_CHECK_EXCEPTION(trial_read(file, [=] { ::_exit(code); }), DataError,
+                          says("ends the process (exit code " + std::to_string(code)));
   BOOST_CHECK_EXCEPTION(trial_read(file, [] { throw 3; }), DataError, says("x.h5: cannot be read"));
 #if !defined(__SANITIZE_ADDRESS__)
   BOOST_CHECK_EXCEPTION(trial_read(file, [] { std::vector<char> bomb(size_t{8} << 30, 'x'); }),

@@ -37,7 +37,7 @@ void flush(const std::filesystem::path& path, int flags) {
   if (::fsync(d.fd) != 0) fail("fsync");
 }
 
-size_t address_space_in_use() {
+[[maybe_unused]] size_t address_space_in_use() {
   size_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
   return pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE));

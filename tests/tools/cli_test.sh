@@ -102,4 +102,15 @@ interrupt() {
 interrupt INT stopped 130
 expect stopped.log "ocellus train --resume --out stopped"
 interrupt KILL killed 137
+# --- The demo, cut short: every section is in the report
+if [[ -d /usr/share/datasets/fashion-mnist ]]; then
+  ocellus demo --epochs 1 --out demo --json >demo.json 2>/dev/null
+  expect demo.json '"report": "demo/report.html"'
+  for section in Training 'Confusion matrix' 'Worst mistakes' 'Filters of' 'Receptive fields' 'Occlusion' 'Activation maximization' 't-SNE'; do
+    expect demo/report.html "$section"
+  done
+  if grep -qE '(src|href)="https?:' demo/report.html; then fail "the report needs the network"; fi
+else
+  printf 'SKIPPED: demo (no dataset-fashion-mnist)\n'
+fi
 printf 'the command line holds\n'

@@ -11,7 +11,9 @@
 #include <numeric>
 
 #include "analyzers.hpp"
+#include "ocellus/core/incremental.hpp"
 #include "ocellus/core/random.hpp"
+#include "ocellus/opencl/movement.hpp"
 #include "ocellus/opencl/reduce.hpp"
 #include "ocellus_embedding_kernels.hpp"
 
@@ -24,6 +26,7 @@ struct Options {
   std::string fill = "mean", score = "probability";
   std::optional<LayerName> layer;
   int batch_size = 64;
+  std::string method = "auto";
 };
 
 struct Box {
@@ -139,6 +142,7 @@ struct Answers {
   Array logits;      ///< (1 + windows, units)
   Array activation;  ///< (1 + windows, channels of the layer): mean over its pixels; empty without
                      ///< a layer
+  bool incremental = false;
 };
 
 class Occlusion final : public Analyzer {
@@ -151,7 +155,8 @@ class Occlusion final : public Analyzer {
   void explain(AnalysisContext& context, const AnalysisImage& image, const std::string& layer,
                Results& results) const;
   Answers answer(AnalysisContext& context, const Array& image, const Array& fill,
-                 const Windows& windows, const std::string& layer, const std::string& label) const;
+                 const Windows& windows, Size window, const std::string& layer,
+                 const std::string& label) const;
   Size window(Size image) const;
   Size stride(Size image, Size window) const;
 
@@ -185,16 +190,102 @@ Size Occlusion::stride(Size image, Size window) const {
   return {side(image.h, window.h), side(image.w, window.w)};
 }
 
+/// Runs the network on occluded copies of an image, batch by batch: in full, or only what a window can change.
+class Passes {
+ public:
+  Passes(AnalysisContext& context, const Windows& windows, Size window,
+         std::vector<std::string> fetches, const std::string& method, int batch_size);
+  int batch() const { return batch_; }
+  bool incremental() const { return incremental_ != nullptr; }
+  Tensor fetch(size_t i) const { return incremental_ ? incremental_->fetch(i) : full_->fetch(i); }
+  void start(const Tensor& clean, const Tensor& fill);
+  /// Items [first, first + count); item 0 is the clean image.
+  void run(int first, int count);
+
+ private:
+  AnalysisContext& context_;
+  int batch_ = 0;
+  Shape image_;
+  std::vector<Box> boxes_;
+  std::vector<std::array<int, 2>> origins_;
+  std::unique_ptr<Execution> full_;
+  std::unique_ptr<Incremental> incremental_;
+  opencl::Kernel occlude_;
+  opencl::Buffer box_buffer_, origin_buffer_;
+  Tensor clean_, fill_;
+};
+
+Passes::Passes(AnalysisContext& context, const Windows& windows, Size window,
+               std::vector<std::string> fetches, const std::string& method, int batch_size)
+    : context_(context), image_(context.network.shape(context.network.inputs().front())) {
+  boxes_.push_back({0, 0, 0, 0});  // nothing hidden
+  boxes_.insert(boxes_.end(), windows.boxes.begin(), windows.boxes.end());
+  const int wanted = std::min(batch_size, static_cast<int>(boxes_.size()));
+  // A box at the border is smaller than the window; the changed window is then moved inwards.
+  for (const Box& b : boxes_)
+    origins_.push_back(
+        {std::min(b.top, image_[1] - window.h), std::min(b.left, image_[2] - window.w)});
+  if (method != "full" && context.network.inputs().size() == 1) {
+    IncrementalOptions o;
+    o.batch = context.batch_for(wanted, {.batch = wanted, .fetches = fetches});
+    o.fetches = fetches;
+    o.patch_h = window.h;
+    o.patch_w = window.w;
+    o.origins = origins_;
+    incremental_ = std::make_unique<Incremental>(context.network, o);
+    batch_ = o.batch;
+    // Cutting and scattering windows costs time of its own: it must save a third of the arithmetic to pay.
+    if (method == "auto" &&
+        incremental_->multiply_adds() > 0.67 * incremental_->full_multiply_adds())
+      incremental_.reset();
+  }
+  if (!incremental_) {
+    full_ = context.execution({.batch = wanted, .fetches = std::move(fetches)});
+    batch_ = full_->options().batch;
+    for (auto& o : origins_) o = {0, 0};
+  }
+  boxes_.resize(opencl::Range::round_up(boxes_.size(), batch_));
+  origins_.resize(boxes_.size());
+  opencl::Device& device = context.device();
+  occlude_ = device.kernel(kernels::occlusion_cl(), "occlude");
+  box_buffer_ = device.allocate(sizeof(Box) * batch_, "occlusion windows");
+  origin_buffer_ = device.allocate(sizeof(int32_t) * 2 * batch_, "occlusion windows");
+}
+
+void Passes::start(const Tensor& clean, const Tensor& fill) {
+  clean_ = clean;
+  fill_ = fill;
+  if (!incremental_) return;
+  opencl::copy_matrix(context_.queue(), clean.operand(), incremental_->image().operand(),
+                      clean.shape.pixels(), clean.shape.channels());
+  incremental_->run_clean();
+}
+
+void Passes::run(int first, int count) {
+  opencl::Queue& queue = context_.queue();
+  queue.write(box_buffer_, 0, &boxes_[first], sizeof(Box) * batch_);
+  queue.write(origin_buffer_, 0, &origins_[first], sizeof(int32_t) * 2 * batch_);
+  const Tensor to = incremental_ ? incremental_->patches() : full_->feed();
+  queue.set_label("occlusion");
+  occlude_(queue, opencl::Range::of(static_cast<size_t>(to.shape[1]) * to.shape[2], batch_, 64, 1),
+           clean_.buffer, fill_.buffer, box_buffer_, origin_buffer_, to.buffer,
+           static_cast<int32_t>(to.offset), image_[2], to.shape[1], to.shape[2], to.shape[3],
+           batch_);
+  if (incremental_)
+    incremental_->run(first, count);
+  else
+    full_->forward();
+}
+
 Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Array& fill,
-                          const Windows& windows, const std::string& layer,
+                          const Windows& windows, Size window, const std::string& layer,
                           const std::string& label) const {
   const Shape item = image.shape();
   const int total = static_cast<int>(windows.boxes.size()) + 1;
-  const std::string logits = context.logits();
-  ExecutionOptions wanted{.batch = std::min(options_.batch_size, total), .fetches = {logits}};
-  if (!layer.empty() && layer != logits) wanted.fetches.push_back(layer);
-  const std::unique_ptr<Execution> run = context.execution(wanted);
-  const int batch = run->options().batch;
+  std::vector<std::string> fetches = {context.logits()};
+  if (!layer.empty()) fetches.push_back(layer);
+  Passes passes(context, windows, window, fetches, options_.method, options_.batch_size);
+  const int batch = passes.batch();
   opencl::Queue& queue = context.queue();
   opencl::Device& device = context.device();
 
@@ -202,19 +293,15 @@ Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Ar
                hidden = Tensor::make(device, item.batched(1), "the fill");
   context.load(image.reshaped(item.batched(1)), clean);
   context.load(fill.reshaped(item.batched(1)), hidden);
-  std::vector<Box> boxes{{0, 0, 0, 0}};  // nothing hidden: the clean image is item 0
-  boxes.insert(boxes.end(), windows.boxes.begin(), windows.boxes.end());
-  boxes.resize(opencl::Range::round_up(boxes.size(), batch));
-  const opencl::Buffer where = device.allocate(sizeof(Box) * batch, "occlusion windows");
-  const opencl::Kernel occlude = device.kernel(kernels::occlusion_cl(), "occlude");
+  passes.start(clean, hidden);
 
   Answers answers;
-  const int units = run->fetch(logits).shape.channels();
-  answers.logits = Array(Shape{total, units}, DType::f32);
+  answers.incremental = passes.incremental();
+  answers.logits = Array(Shape{total, passes.fetch(0).shape.channels()}, DType::f32);
   Tensor maps, means;
   std::optional<opencl::Reduce> mean;
   if (!layer.empty()) {
-    maps = run->fetch(layer);
+    maps = passes.fetch(1);
     const int pixels = maps.shape.pixels() / batch, channels = maps.shape.channels();
     means = Tensor::make(device, Shape{batch, channels}, "mean activations");
     mean.emplace(device, opencl::Reduce::Op::mean_segments, batch * pixels, channels, pixels);
@@ -230,16 +317,10 @@ Answers Occlusion::answer(AnalysisContext& context, const Array& image, const Ar
   };
   for (int first = 0; first < total; first += batch) {
     context.check_stop();
-    queue.write(where, 0, &boxes[first], sizeof(Box) * batch);
-    const Tensor feed = run->feed();
-    queue.set_label("occlusion");
-    occlude(queue, opencl::Range::of(static_cast<size_t>(item[0]) * item[1], batch, 64, 1),
-            clean.buffer, hidden.buffer, where, feed.buffer, static_cast<int32_t>(feed.offset),
-            item[0], item[1], item[2], batch);
-    run->forward();
-    if (mean) mean->run(queue, maps.operand(), means.operand(), workspace);
     const int count = std::min(batch, total - first);
-    keep(run->fetch(logits), answers.logits, first, count);
+    passes.run(first, count);
+    if (mean) mean->run(queue, maps.operand(), means.operand(), workspace);
+    keep(passes.fetch(0), answers.logits, first, count);
     if (mean) keep(means, answers.activation, first, count);
     context.progress.update(label, first + count, total);
   }
@@ -316,7 +397,7 @@ void Occlusion::explain(AnalysisContext& context, const AnalysisImage& image,
   const Windows windows = windows_over(size, hidden, step);
   const Array pixels = pixels_of(image);
   const Array fill = fill_image(options_.fill, pixels, hidden, context.seed);
-  const Answers answers = answer(context, pixels, fill, windows, layer, "occlusion " + image.name);
+  const Answers answers = answer(context, pixels, fill, windows, hidden, layer, "occlusion " + image.name);
 
   const Array probabilities = context.class_probabilities(answers.logits);
   const Array scores =
@@ -397,6 +478,9 @@ void register_occlusion(Registrar& r) {
   p.add("score", &Options::score, "whose fall is shown").one_of({"probability", "logit"});
   p.add("layer", &Options::layer,
         "layer whose strongest feature map is followed; null: the last convolution");
+  p.add("method", &Options::method,
+        "full passes, or only what a window can change (the same result); auto: what is cheaper")
+      .one_of({"auto", "full", "incremental"});
   p.add("batch_size", &Options::batch_size, "masked images at a time; memory may make it fewer")
       .min(1);
   r.add<Occlusion>("occlusion", "which parts of an image the class hangs on: hide them one by one",

@@ -103,9 +103,10 @@ struct Incremental::State {
   State(Network& n, IncrementalOptions o)
       : network(n), options(std::move(o)), device(n.shared_device()), queue(device->compute()) {
     check();
-    if (options.fetch.empty()) options.fetch = network.tensor_name(network.outputs().front());
+    if (options.fetches.empty())
+      for (NodeOutput t : network.outputs()) options.fetches.push_back(network.tensor_name(t));
     plan =
-        execution::make_plan(network, {.fetches = {options.fetch}}, /*concatenate_in_place=*/false);
+        execution::make_plan(network, {.fetches = options.fetches}, /*concatenate_in_place=*/false);
     zeros = device->allocate(static_cast<size_t>(options.batch) * sizeof(int32_t), "image indices");
     queue.fill(zeros, 0, static_cast<size_t>(options.batch) * sizeof(int32_t));
     find_local_part();
@@ -189,8 +190,9 @@ struct Incremental::State {
     for (int t : changing) wanted.insert(t);
     wanted.erase(plan.feeds[0]);
     for (int t : wanted) o.fetches.push_back(network.tensor_name(plan.tensors[t].source));
-    if (std::find(o.fetches.begin(), o.fetches.end(), options.fetch) == o.fetches.end())
-      o.fetches.push_back(options.fetch);
+    for (const std::string& name : options.fetches)
+      if (std::find(o.fetches.begin(), o.fetches.end(), name) == o.fetches.end())
+        o.fetches.push_back(name);
     clean = std::make_unique<Execution>(network, o);
   }
 
@@ -335,31 +337,28 @@ struct Incremental::State {
 
   // ---- everything after the local part
 
+  /// A fetched tensor that the window changes is scattered into a full map; the tail computes the others.
   void make_tail() {
-    const NodeOutput wanted = network.tensor(options.fetch);
-    const int target = root(plan.fetches[0]);
     ExecutionOptions o;
     o.batch = options.batch;
-    o.fetches = {options.fetch};
-    if (changing.count(target)) {
-      frontier = {target};
-    } else {
-      std::set<int> read;
-      std::set<const ForwardStep*> inside(local.begin(), local.end());
-      for (const ForwardStep& s : plan.forward)
-        if (!inside.count(&s))
-          for (int t : tail_reads(s)) read.insert(t);
-      frontier.assign(read.begin(), read.end());
-      for (int t : frontier) o.feeds.push_back(network.tensor_name(plan.tensors[t].source));
+    for (size_t i = 0; i < options.fetches.size(); ++i) {
+      const int t = root(plan.fetches[i]);
+      if (changing.count(t))
+        full_maps.emplace(t, Tensor::make(*device, shape(t).with_batch(options.batch), "full maps"));
+      else
+        o.fetches.push_back(options.fetches[i]);
     }
-    if (changing.count(target)) {
-      full_output =
-          Tensor::make(*device, network.shape(wanted).with_batch(options.batch), "full maps");
-      return;
+    if (o.fetches.empty()) return;
+    std::set<int> read;
+    const std::set<const ForwardStep*> inside(local.begin(), local.end());
+    for (const ForwardStep& s : plan.forward) {
+      if (inside.count(&s)) continue;
+      work += s.plan.multiply_adds;
+      for (int t : tail_reads(s)) read.insert(t);
     }
+    frontier.assign(read.begin(), read.end());
+    for (int t : frontier) o.feeds.push_back(network.tensor_name(plan.tensors[t].source));
     tail = std::make_unique<Execution>(network, o);
-    for (const execution::ForwardStep& s : plan.forward)
-      if (std::find(local.begin(), local.end(), &s) == local.end()) work += s.plan.multiply_adds;
   }
 
   /// Changing tensors that a step outside the local part reads, through views of any shape.
@@ -395,15 +394,15 @@ struct Incremental::State {
     for (auto& [t, p] : patched) write_origins(p.origins, p.boxes, first, count);
     for (auto& [layer, vectors] : affines) vectors->refresh(queue, network);
     for (Step& s : steps) run_step(s, first, count);
-    for (int t : frontier) {
-      const Patched& p = patched.at(t);
-      const Tensor to =
-          tail ? tail->feed(network.tensor_name(plan.tensors[t].source)) : full_output;
-      opencl::WindowGather g = gather(p, p.clean.shape);
-      opencl::scatter_patches(queue, g, p.clean.operand(), zeros, p.patch.operand(), p.origins,
-                              to.operand());
-    }
+    for (int t : frontier) scatter(t, tail->feed(network.tensor_name(plan.tensors[t].source)));
+    for (const auto& [t, map] : full_maps) scatter(t, map);
     if (tail) tail->forward();
+  }
+
+  void scatter(int t, const Tensor& to) {
+    const Patched& p = patched.at(t);
+    opencl::scatter_patches(queue, gather(p, p.clean.shape), p.clean.operand(), zeros,
+                            p.patch.operand(), p.origins, to.operand());
   }
 
   opencl::WindowGather gather(const Patched& p, const Shape& out) const {
@@ -460,7 +459,7 @@ struct Incremental::State {
   std::vector<Step> steps;
   std::vector<int> frontier;  ///< changing tensors that the tail reads in full
   std::unique_ptr<Execution> clean, tail;
-  Tensor full_output;
+  std::map<int, Tensor> full_maps;  ///< of fetched tensors
   opencl::Buffer zeros, workspace;
   double work = 0;
 };
@@ -471,11 +470,15 @@ Incremental::~Incremental() = default;
 
 Tensor Incremental::image() const { return state_->clean->feed(); }
 void Incremental::run_clean() { state_->clean->forward(); }
-Tensor Incremental::clean() const { return state_->clean->fetch(state_->options.fetch); }
+Tensor Incremental::clean(size_t index) const {
+  return state_->clean->fetch(state_->options.fetches.at(index));
+}
 Tensor Incremental::patches() const { return state_->patched.at(state_->plan.feeds[0]).patch; }
 void Incremental::run(int first, int count) { state_->run(first, count); }
-Tensor Incremental::fetch() const {
-  return state_->tail ? state_->tail->fetch(state_->options.fetch) : state_->full_output;
+Tensor Incremental::fetch(size_t index) const {
+  const State& s = *state_;
+  const auto map = s.full_maps.find(s.root(s.plan.fetches.at(index)));
+  return map != s.full_maps.end() ? map->second : s.tail->fetch(s.options.fetches[index]);
 }
 double Incremental::multiply_adds() const { return state_->work; }
 double Incremental::full_multiply_adds() const { return state_->network.multiply_adds(); }

@@ -10,12 +10,10 @@
 namespace ocellus {
 
 struct IncrementalOptions {
-  int batch = 32;  ///< positions evaluated together
-  std::string
-      fetch;  ///< tensor whose value is wanted at each position; empty: the network's output
-  int patch_h = 1, patch_w = 1;  ///< size of the changed window of the input
-  std::vector<std::array<int, 2>>
-      origins;  ///< (y, x) of the changed window at each position, wholly inside the image
+  int batch = 32;                           ///< positions evaluated together
+  std::vector<std::string> fetches;         ///< tensors wanted at each position; empty: the outputs
+  int patch_h = 1, patch_w = 1;             ///< size of the changed window of the input
+  std::vector<std::array<int, 2>> origins;  ///< (y, x) of the window, wholly inside the image
 };
 
 /// Evaluates a network on many copies of one image that differ in a small window each, recomputing
@@ -36,12 +34,12 @@ class OCELLUS_API Incremental {
 
   Tensor image() const;  ///< (1, H, W, C), filled by the caller
   void run_clean();      ///< computes the clean activations; again whenever image or weights change
-  Tensor clean() const;  ///< the fetched tensor for the clean image, batch 1
-  Tensor patches()
-      const;  ///< (batch, patch_h, patch_w, C), filled by the caller: what stands in the window
+  Tensor clean(size_t index = 0) const;  ///< a fetched tensor for the clean image, batch 1
+  /// (batch, patch_h, patch_w, C), filled by the caller: what stands in the window.
+  Tensor patches() const;
   /// Evaluates positions [first, first + count), count <= batch. Only enqueues.
   void run(int first, int count);
-  Tensor fetch() const;  ///< (batch, ...); the first `count` items are valid
+  Tensor fetch(size_t index = 0) const;  ///< (batch, ...); the first `count` items are valid
 
   /// Arithmetic per position: incremental, and that of the full network, multiply-adds.
   double multiply_adds() const;

@@ -190,7 +190,8 @@ Size Occlusion::stride(Size image, Size window) const {
   return {side(image.h, window.h), side(image.w, window.w)};
 }
 
-/// Runs the network on occluded copies of an image, batch by batch: in full, or only what a window can change.
+/// Runs the network on occluded copies of an image, batch by batch: in full, or only what a window
+/// can change.
 class Passes {
  public:
   Passes(AnalysisContext& context, const Windows& windows, Size window,
@@ -234,7 +235,8 @@ Passes::Passes(AnalysisContext& context, const Windows& windows, Size window,
     o.origins = origins_;
     incremental_ = std::make_unique<Incremental>(context.network, o);
     batch_ = o.batch;
-    // Cutting and scattering windows costs time of its own: it must save a third of the arithmetic to pay.
+    // Cutting and scattering windows costs time of its own: it must save a third of the arithmetic
+    // to pay.
     if (method == "auto" &&
         incremental_->multiply_adds() > 0.67 * incremental_->full_multiply_adds())
       incremental_.reset();
@@ -397,7 +399,8 @@ void Occlusion::explain(AnalysisContext& context, const AnalysisImage& image,
   const Windows windows = windows_over(size, hidden, step);
   const Array pixels = pixels_of(image);
   const Array fill = fill_image(options_.fill, pixels, hidden, context.seed);
-  const Answers answers = answer(context, pixels, fill, windows, hidden, layer, "occlusion " + image.name);
+  const Answers answers =
+      answer(context, pixels, fill, windows, hidden, layer, "occlusion " + image.name);
 
   const Array probabilities = context.class_probabilities(answers.logits);
   const Array scores =

@@ -159,14 +159,16 @@ BOOST_AUTO_TEST_CASE(as_masked_by_hand) {
         c.context->images = {{"test 1", image, 1}};
         const Array wanted = by_hand(c, image, {4, 3}, {3, 2}, 10, 1);
         BOOST_TEST(largest(wanted) > 1e-4);  // a flat map would prove nothing
-        for (int batch : {1, 5, 64}) {
-          const Results r = c.run("occlusion", {{"window", Json::List{4, 3}},
-                                                {"stride", Json::List{3, 2}},
-                                                {"fill", "10"},
-                                                {"batch_size", batch}});
-          BOOST_TEST(largest_difference(result<Attribution>(r).map, wanted) < 1e-5);
-          BOOST_TEST(result<Attribution>(r).target == "class 1 (label)");
-        }
+        for (int batch : {1, 5, 64})
+          for (const char* method : {"auto", "full", "incremental"}) {
+            const Results r = c.run("occlusion", {{"window", Json::List{4, 3}},
+                                                  {"stride", Json::List{3, 2}},
+                                                  {"fill", "10"},
+                                                  {"method", method},
+                                                  {"batch_size", batch}});
+            BOOST_TEST(largest_difference(result<Attribution>(r).map, wanted) < 1e-5, method);
+            BOOST_TEST(result<Attribution>(r).target == "class 1 (label)");
+          }
       }
     }
 }
@@ -193,9 +195,9 @@ BOOST_AUTO_TEST_CASE(strongest_map_of_a_layer) {
   Case c(small_net(6, 9, 1, 3, "softmax"));
   c.randomize();
   c.context->images = {{"i", random_image(6, 9, 1, 3), 0}};
-  const Results r =
-      c.run("occlusion",
-            {{"window", Json::List{6, 9}}, {"stride", 1}, {"fill", "zero"}, {"layer", "conv2"}});
+  const Json::Object options = {
+      {"window", Json::List{6, 9}}, {"stride", 1}, {"fill", "zero"}, {"layer", "conv2"}};
+  const Results r = c.run("occlusion", options);
   const Attribution& a = result<Attribution>(r, 1);
   const auto totals = [&](const Array& pixels) {
     const Array maps = c.context->evaluate(pixels, "conv2");
@@ -210,6 +212,17 @@ BOOST_AUTO_TEST_CASE(strongest_map_of_a_layer) {
   BOOST_TEST(std::abs(a.map.f32()[17] - (clean[strongest] - hidden[strongest])) <
              1e-4 * (1 + clean[strongest]));
   BOOST_TEST(a.target == "conv2, channel " + std::to_string(strongest));
+  // With small windows, incremental and full passes agree on the map of a layer too.
+  Array maps[2];
+  for (int i : {0, 1})
+    maps[i] = result<Attribution>(c.run("occlusion", {{"window", 2},
+                                                      {"stride", 1},
+                                                      {"layer", "conv2"},
+                                                      {"method", i ? "incremental" : "full"}}),
+                                  1)
+                  .map;
+  BOOST_TEST(largest(maps[0]) > 1e-4);
+  BOOST_TEST(largest_difference(maps[0], maps[1]) < 1e-5 * (1 + largest(maps[0])));
 }
 
 BOOST_AUTO_TEST_CASE(fills_and_defaults) {

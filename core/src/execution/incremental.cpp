@@ -337,14 +337,16 @@ struct Incremental::State {
 
   // ---- everything after the local part
 
-  /// A fetched tensor that the window changes is scattered into a full map; the tail computes the others.
+  /// A fetched tensor that the window changes is scattered into a full map; the tail computes the
+  /// others.
   void make_tail() {
     ExecutionOptions o;
     o.batch = options.batch;
     for (size_t i = 0; i < options.fetches.size(); ++i) {
       const int t = root(plan.fetches[i]);
       if (changing.count(t))
-        full_maps.emplace(t, Tensor::make(*device, shape(t).with_batch(options.batch), "full maps"));
+        full_maps.emplace(t,
+                          Tensor::make(*device, shape(t).with_batch(options.batch), "full maps"));
       else
         o.fetches.push_back(options.fetches[i]);
     }

@@ -44,4 +44,13 @@ expect report/report.html "Probability against contrast"
 [[ -s report/results.h5 ]] || fail "no results.h5"
 if "$ocellus" contrast run/model.h5 "idx:$work/data" --plugin "$plugin" --stesp 4 2>misspelt.txt; then fail "a misspelt flag passed"; fi
 expect misspelt.txt "did you mean '--steps'?"
+# The layer's window is believed: where occlusion recomputes only what can change, the result is that of full passes.
+for method in full incremental; do
+  "$ocellus" occlusion run/model.h5 "idx:$work/data" --plugin "$plugin" --images 2 --method $method --csv --out $method --quiet --profile \
+    2>$method.txt >/dev/null
+done
+expect incremental.txt "BoxBlur.*incremental.*box_blur\|box_blur.*incremental"
+awk -F, 'FNR == NR { value[FNR] = $2 + $3; next } FNR > 1 && ((d = value[FNR] - $2 - $3) > 1e-4 || d < -1e-4) { exit 1 }' \
+  <(cat full/*.csv) <(cat incremental/*.csv) || fail "incremental occlusion differs from full passes"
+
 printf 'the package works from outside\n'

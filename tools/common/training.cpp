@@ -28,7 +28,8 @@ Json architecture_parameters(const Registry& registry, const Recipe& recipe, con
   if (open("classes") && !data.classes().empty()) parameters["classes"] = data.classes().size();
   if (open("input_shape")) {
     Json shape = Json::list();
-    for (const int extent : data.item_shape().extents()) shape.push_back(extent);
+    const Shape item = data.item_shape();
+    for (const int extent : item.extents()) shape.push_back(extent);
     parameters["input_shape"] = shape;
   }
   return parameters;

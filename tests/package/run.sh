@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../tools/lib.sh"
 build=$1 template=$2
 
 cmake --install "$build" --prefix "$work/prefix" >install.log || { cat install.log >&2; fail "cmake --install"; }
-cmake -S "$template" -B plugin -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release >plugin.log 2>&1 &&
+cmake -G Ninja -S "$template" -B plugin -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_BUILD_TYPE=Release >plugin.log 2>&1 &&
   cmake --build plugin >>plugin.log 2>&1 || { cat plugin.log >&2; fail "the template does not build"; }
 plugin=$(find "$work/plugin" -name my_plugin.so)
 [[ -n "$plugin" ]] || fail "no my_plugin.so was built"

@@ -19,12 +19,9 @@ struct Section {
   int images;  ///< of the test set, where it explains single ones
 };
 constexpr Section sections[] = {
-    {"confusion", R"({"worst": 20})", 0},
-    {"feature_maps", "{}", 1},
-    {"receptive_field", "{}", 1},
-    {"occlusion", "{}", 4},
-    {"activation_maximization", "{}", 0},
-    {"tsne", R"({"points": 2000})", 0},
+    {"confusion", R"({"worst": 20})", 0}, {"feature_maps", "{}", 1},
+    {"receptive_field", "{}", 1},         {"occlusion", "{}", 4},
+    {"activation_maximization", "{}", 0}, {"tsne", R"({"points": 2000})", 0},
 };
 
 Recipe demo_recipe(const Tool& tool, int epochs) {

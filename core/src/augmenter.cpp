@@ -16,9 +16,11 @@ class AugmenterLayerOp : public LayerOp {
 
 class AugmenterLayer : public Layer {
  public:
-  explicit AugmenterLayer(std::shared_ptr<const Augmenter> augmenter) : augmenter_(std::move(augmenter)) {
+  explicit AugmenterLayer(std::shared_ptr<const Augmenter> augmenter)
+      : augmenter_(std::move(augmenter)) {
     if (!augmenter_->image_only())
-      throw UsageError("changes targets too, so it cannot be a layer; give it to the training instead");
+      throw UsageError(
+          "changes targets too, so it cannot be a layer; give it to the training instead");
   }
 
   LayerPlan plan(const PlanRequest& request) const override {
@@ -27,7 +29,9 @@ class AugmenterLayer : public Layer {
     p.request = request;
     p.outputs = {augmenter_->output(request.inputs[0])};
     if (p.outputs[0] != request.inputs[0])
-      throw ShapeError("changes the size of images, so it is not the identity in inference; give it to the training instead");
+      throw ShapeError(
+          "changes the size of images, so it is not the identity in inference; give it to the "
+          "training instead");
     if (!request.training) {
       p.pointwise = Pointwise::identity();
       p.window = Window::pointwise();

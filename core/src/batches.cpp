@@ -16,9 +16,9 @@ struct Batches::State {
   BatchOptions options;
   bool resident = false;
   std::unique_ptr<training::BatchSource> source;
-  int64_t next = 0;      ///< number of the next batch
+  int64_t next = 0;  ///< number of the next batch
   bool started = false;
-  Tensor own_images;     ///< made when a caller gives no place of its own
+  Tensor own_images;  ///< made when a caller gives no place of its own
 
   int64_t size() const { return static_cast<int64_t>(task.items.size()); }
   int64_t batches() const { return (size() + task.batch - 1) / task.batch; }
@@ -32,11 +32,12 @@ struct Batches::State {
     task.data->read({&task.items[0], 1}, first);
     task.has_targets = !first.targets.empty();
     task.weighted = !first.weights.empty();
-    task.sparse = task.has_targets && first.targets.type() == DType::i32 && first.targets.shape().rank() == 1;
+    task.sparse =
+        task.has_targets && first.targets.type() == DType::i32 && first.targets.shape().rank() == 1;
     if (task.has_targets && !task.sparse) {
       if (first.targets.type() != DType::f32)
-        throw DataError(fmt::format("targets must be classes (N) or f32, not {} {}", to_string(first.targets.type()),
-                                    first.targets.shape().str()));
+        throw DataError(fmt::format("targets must be classes (N) or f32, not {} {}",
+                                    to_string(first.targets.type()), first.targets.shape().str()));
       task.target = first.targets.shape().without_batch();
     }
   }
@@ -46,7 +47,8 @@ struct Batches::State {
                          static_cast<double>(bytes_of(task.item_type));
     const opencl::DeviceInfo& info = task.device.info();
     return bytes <= static_cast<double>(task.device.memory_ceiling()) / 4 &&
-           bytes <= static_cast<double>(info.max_allocation) && bytes < std::numeric_limits<int32_t>::max();
+           bytes <= static_cast<double>(info.max_allocation) &&
+           bytes < std::numeric_limits<int32_t>::max();
   }
 };
 
@@ -86,7 +88,8 @@ void Batches::start(int64_t epoch, int64_t first_batch) {
   State& s = *state_;
   std::vector<int32_t> order(s.task.items.size());
   if (s.options.shuffle) {
-    const std::vector<int64_t> shuffled = Random(s.options.seed, static_cast<uint64_t>(epoch)).permutation(s.size());
+    const std::vector<int64_t> shuffled =
+        Random(s.options.seed, static_cast<uint64_t>(epoch)).permutation(s.size());
     std::copy(shuffled.begin(), shuffled.end(), order.begin());
   } else {
     std::iota(order.begin(), order.end(), 0);
@@ -102,10 +105,13 @@ bool Batches::next(Batch& batch, const Tensor& images) {
   const int count = s.next_count();
   if (count == 0) return false;
   if (!images && !s.own_images)
-    s.own_images = Tensor::make(s.task.device, s.task.item.batched(s.task.batch), "images of a batch");
+    s.own_images =
+        Tensor::make(s.task.device, s.task.item.batched(s.task.batch), "images of a batch");
   const Tensor& to = images ? images : s.own_images;
-  if (to.shape.without_batch() != s.task.item || (to.shape[0] != s.task.batch && to.shape[0] != count))
-    throw ShapeError(fmt::format("the data hold images {}, the place for a batch of them is {}", s.task.item.str(), to.shape.str()));
+  if (to.shape.without_batch() != s.task.item ||
+      (to.shape[0] != s.task.batch && to.shape[0] != count))
+    throw ShapeError(fmt::format("the data hold images {}, the place for a batch of them is {}",
+                                 s.task.item.str(), to.shape.str()));
   s.source->next(s.next, count, to, batch);
   batch.count = count;
   ++s.next;

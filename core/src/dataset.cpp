@@ -35,13 +35,16 @@ Address parse(const std::string& text) {
   return a;
 }
 
-[[noreturn]] void unknown_scheme(const Registry& registry, const Address& a, const std::string& text) {
+[[noreturn]] void unknown_scheme(const Registry& registry, const Address& a,
+                                 const std::string& text) {
   std::vector<std::string> known;
   for (const TypeInfo* t : registry.all(Kind::dataset)) known.push_back(t->name);
   std::error_code ignored;
   if (std::filesystem::is_directory(text, ignored))
-    throw UsageError(fmt::format("'{}' is a folder; say what is in it: folder:{} (a class a subfolder), idx:{} or cifar10:{}",
-                                 text, text, text, text));
+    throw UsageError(
+        fmt::format("'{}' is a folder; say what is in it: folder:{} (a class a subfolder), idx:{} "
+                    "or cifar10:{}",
+                    text, text, text, text));
   throw UsageError(fmt::format("no data set '{}'{}", a.scheme, suggestion(a.scheme, known)));
 }
 
@@ -49,7 +52,8 @@ Address parse(const std::string& text) {
 
 Dataset::~Dataset() = default;
 
-std::shared_ptr<Dataset> open_dataset(const Registry& registry, const std::string& address, const std::string& split) {
+std::shared_ptr<Dataset> open_dataset(const Registry& registry, const std::string& address,
+                                      const std::string& split) {
   const Address a = parse(address);
   const TypeInfo* info = registry.find(Kind::dataset, a.scheme);
   if (!info) unknown_scheme(registry, a, address);
@@ -65,7 +69,8 @@ std::shared_ptr<Dataset> open_dataset(const Registry& registry, const std::strin
   }
   for (const auto& [key, value] : a.options) {
     const ParameterInfo* p = info->schema.find(key);
-    parameters[key] = p ? info->schema.from_text(*p, value, where) : Json(value);  // check() names the unknown
+    parameters[key] =
+        p ? info->schema.from_text(*p, value, where) : Json(value);  // check() names the unknown
   }
   return std::static_pointer_cast<Dataset>(info->create(info->schema.check(parameters, where)));
 }

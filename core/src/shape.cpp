@@ -7,7 +7,8 @@
 
 namespace ocellus {
 
-Shape::Shape(std::initializer_list<int> extents) : Shape(std::span(extents.begin(), extents.size())) {}
+Shape::Shape(std::initializer_list<int> extents)
+    : Shape(std::span(extents.begin(), extents.size())) {}
 
 Shape::Shape(std::span<const int> extents) {
   if (extents.size() > max_rank)
@@ -21,7 +22,8 @@ void Shape::check() const {
   for (int e : extents())
     if (e < 0) throw Error(fmt::format("shape {} has a negative extent", str()));
   if (elements() >= int64_t{1} << 31)
-    throw Error(fmt::format("a tensor of shape {} has 2^31 elements or more; use a smaller batch", str()));
+    throw Error(
+        fmt::format("a tensor of shape {} has 2^31 elements or more; use a smaller batch", str()));
 }
 
 int Shape::operator[](int axis) const {

@@ -17,21 +17,29 @@ struct Product {
 };
 
 Product product_of(const ConvolutionProblem& p, ConvolutionPass pass) {
-  const size_t taps = size_t(p.h.kernel) * p.w.kernel, in = p.in_channels / p.groups, out = p.out_channels / p.groups;
-  const size_t in_pixels = size_t(p.batch) * p.h.in * p.w.in, out_pixels = size_t(p.batch) * p.h.out * p.w.out;
+  const size_t taps = size_t(p.h.kernel) * p.w.kernel, in = p.in_channels / p.groups,
+               out = p.out_channels / p.groups;
+  const size_t in_pixels = size_t(p.batch) * p.h.in * p.w.in,
+               out_pixels = size_t(p.batch) * p.h.out * p.w.out;
   switch (pass) {
-    case ConvolutionPass::forward: return {out_pixels, out, taps * in};
-    case ConvolutionPass::backward_data: return {in_pixels, in, taps * out};
-    case ConvolutionPass::backward_weights: break;
+    case ConvolutionPass::forward:
+      return {out_pixels, out, taps * in};
+    case ConvolutionPass::backward_data:
+      return {in_pixels, in, taps * out};
+    case ConvolutionPass::backward_weights:
+      break;
   }
   return {taps * in, out, out_pixels};
 }
 
 const char* name_of(ConvolutionPass pass) {
   switch (pass) {
-    case ConvolutionPass::forward: return "forward";
-    case ConvolutionPass::backward_data: return "backward_data";
-    case ConvolutionPass::backward_weights: break;
+    case ConvolutionPass::forward:
+      return "forward";
+    case ConvolutionPass::backward_data:
+      return "backward_data";
+    case ConvolutionPass::backward_weights:
+      break;
   }
   return "backward_weights";
 }
@@ -40,19 +48,26 @@ const char* name_of(ConvolutionPass pass) {
 class ConvolutionTiled : public ConvolutionAlgorithm {
  public:
   ConvolutionTiled(Device& device, const ConvolutionProblem& problem, ConvolutionPass pass)
-      : p_(problem), pass_(pass), product_(product_of(problem, pass)),
+      : p_(problem),
+        pass_(pass),
+        product_(product_of(problem, pass)),
         tile_(choose_tile(device, product_.m, product_.n, p_.groups)) {
     if (pass == ConvolutionPass::backward_weights) split_pixels(device);
     const Axis &h = p_.h, &w = p_.w;
     std::string pass_macro = name_of(pass);
-    std::ranges::transform(pass_macro, pass_macro.begin(), [](unsigned char c) { return std::toupper(c); });
+    std::ranges::transform(pass_macro, pass_macro.begin(),
+                           [](unsigned char c) { return std::toupper(c); });
     kernel_ = device.kernel(
-        kernels::convolution_tiled_cl().with_preamble(generate(p_.epilogue)), fmt::format("convolution_tiled_{}", name_of(pass)),
-        fmt::format("{} -D{} -DKH={} -DKW={} -DSH={} -DSW={} -DDH={} -DDW={} -DPH={} -DPW={}", tile_.options(), pass_macro,
-                    h.kernel, w.kernel, h.stride, w.stride, h.dilation, w.dilation, h.pad_before, w.pad_before));
+        kernels::convolution_tiled_cl().with_preamble(generate(p_.epilogue)),
+        fmt::format("convolution_tiled_{}", name_of(pass)),
+        fmt::format("{} -D{} -DKH={} -DKW={} -DSH={} -DSW={} -DDH={} -DDW={} -DPH={} -DPW={}",
+                    tile_.options(), pass_macro, h.kernel, w.kernel, h.stride, w.stride, h.dilation,
+                    w.dilation, h.pad_before, w.pad_before));
   }
 
-  size_t workspace_bytes() const override { return parts_ > 1 ? parts_ * weights() * sizeof(float) : 0; }
+  size_t workspace_bytes() const override {
+    return parts_ > 1 ? parts_ * weights() * sizeof(float) : 0;
+  }
 
   void run(Queue& queue, const Call& c) const override {
     const Operand partial{c.workspace, 0, static_cast<uint32_t>(weights())};
@@ -72,19 +87,24 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
   }
 
  private:
-  size_t weights() const { return size_t(p_.h.kernel) * p_.w.kernel * (p_.in_channels / p_.groups) * p_.out_channels; }
+  size_t weights() const {
+    return size_t(p_.h.kernel) * p_.w.kernel * (p_.in_channels / p_.groups) * p_.out_channels;
+  }
 
-  /// The gradient of a small kernel has few tiles, each a sum over all pixels: cut into parts, a few tiles for each compute
-  /// unit, at least 256 pixels a part. The parts are added in their order.
+  /// The gradient of a small kernel has few tiles, each a sum over all pixels: cut into parts, a
+  /// few tiles for each compute unit, at least 256 pixels a part. The parts are added in their
+  /// order.
   void split_pixels(Device& device) {
     const Range one = tile_.range(product_.m, product_.n, p_.groups);
     const size_t tiles = one.global[0] / one.local[0] * one.global[1] * one.global[2];
-    const size_t wanted = std::min<size_t>({4 * device.info().compute_units / tiles, product_.k / 256, 64});
-    part_ = static_cast<uint32_t>((product_.k + std::max<size_t>(1, wanted) - 1) / std::max<size_t>(1, wanted));
+    const size_t wanted =
+        std::min<size_t>({4 * device.info().compute_units / tiles, product_.k / 256, 64});
+    part_ = static_cast<uint32_t>((product_.k + std::max<size_t>(1, wanted) - 1) /
+                                  std::max<size_t>(1, wanted));
     parts_ = (product_.k + part_ - 1) / part_;
     if (parts_ > 1)
-      sum_.emplace(device, Reduce::Op::sum_rows, static_cast<int>(parts_), static_cast<int>(weights()), 0,
-                   p_.accumulate);
+      sum_.emplace(device, Reduce::Op::sum_rows, static_cast<int>(parts_),
+                   static_cast<int>(weights()), 0, p_.accumulate);
   }
 
   ConvolutionProblem p_;
@@ -92,9 +112,9 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
   Product product_;
   Tile tile_;
   Kernel kernel_;
-  uint32_t part_ = 0;           ///< pixels in a part of the weights' gradient
+  uint32_t part_ = 0;  ///< pixels in a part of the weights' gradient
   size_t parts_ = 1;
-  std::optional<Reduce> sum_;   ///< of the parts
+  std::optional<Reduce> sum_;  ///< of the parts
 };
 
 }  // namespace
@@ -105,7 +125,8 @@ const ConvolutionEntry kConvolutionTiled{
       if (!fits_some_tile(device)) return 0;
       return device.family() == KernelFamily::tiled ? 20 : 10;
     },
-    [](Device& device, const ConvolutionProblem& problem, ConvolutionPass pass) -> std::unique_ptr<ConvolutionAlgorithm> {
+    [](Device& device, const ConvolutionProblem& problem,
+       ConvolutionPass pass) -> std::unique_ptr<ConvolutionAlgorithm> {
       return std::make_unique<ConvolutionTiled>(device, problem, pass);
     }};
 

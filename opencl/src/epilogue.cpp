@@ -9,10 +9,13 @@ namespace {
 
 size_t operands_of(Stage::Kind kind) {
   switch (kind) {
-    case Stage::Kind::affine: return 2;
+    case Stage::Kind::affine:
+      return 2;
     case Stage::Kind::bias:
-    case Stage::Kind::merge: return 1;
-    case Stage::Kind::expression: return 0;
+    case Stage::Kind::merge:
+      return 1;
+    case Stage::Kind::expression:
+      return 0;
   }
   return 0;
 }
@@ -31,11 +34,15 @@ std::string function(const Epilogue& epilogue, int width) {
   size_t n = 0;
   for (const Stage& s : epilogue.stages) {
     switch (s.kind) {
-      case Stage::Kind::bias: text += fmt::format("  x = x + {};\n", vector(n)); break;
+      case Stage::Kind::bias:
+        text += fmt::format("  x = x + {};\n", vector(n));
+        break;
       case Stage::Kind::affine:
         text += fmt::format("  x = x * {} + {};\n", vector(n), vector(n + 1));
         break;
-      case Stage::Kind::expression: text += fmt::format("  x = {};\n", s.expression); break;
+      case Stage::Kind::expression:
+        text += fmt::format("  x = {};\n", s.expression);
+        break;
       case Stage::Kind::merge:
         text += fmt::format("  {{ const T x0 = x, x1 = {1}; x = {0}; }}\n", s.expression,
                             load(n, fmt::format("e{0}_offset + pixel * e{0}_stride + channel", n)));

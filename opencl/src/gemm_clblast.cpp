@@ -12,25 +12,31 @@ namespace {
 
 void check_clblast(clblast::StatusCode status, const char* what) {
   if (status != clblast::StatusCode::kSuccess)
-    throw DeviceError(fmt::format("CLBlast: {} failed with status {}", what, static_cast<int>(status)));
+    throw DeviceError(
+        fmt::format("CLBlast: {} failed with status {}", what, static_cast<int>(status)));
 }
 
-clblast::Transpose transposed(bool yes) { return yes ? clblast::Transpose::kYes : clblast::Transpose::kNo; }
+clblast::Transpose transposed(bool yes) {
+  return yes ? clblast::Transpose::kYes : clblast::Transpose::kNo;
+}
 
 /// CLBlast's product, with our epilogue as a launch of its own behind it.
 class GemmClblast : public GemmAlgorithm {
  public:
-  GemmClblast(Device& device, const GemmProblem& problem) : p_(problem), group_(group_size(device)) {
-    // Row distances and offsets come with each call; these make CLBlast count a padded copy of every matrix.
+  GemmClblast(Device& device, const GemmProblem& problem)
+      : p_(problem), group_(group_size(device)) {
+    // Row distances and offsets come with each call; these make CLBlast count a padded copy of
+    // every matrix.
     cl_command_queue queue = device.compute().handle();
-    check_clblast(clblast::GemmTempBufferSize<float>(
-                      clblast::Layout::kRowMajor, transposed(p_.transpose_a), transposed(p_.transpose_b), p_.m, p_.n, p_.k, 1,
-                      (p_.transpose_a ? p_.m : p_.k) + 1, 1, (p_.transpose_b ? p_.k : p_.n) + 1, 1, p_.n + 1, &queue,
-                      workspace_),
-                  "GemmTempBufferSize");
+    check_clblast(
+        clblast::GemmTempBufferSize<float>(
+            clblast::Layout::kRowMajor, transposed(p_.transpose_a), transposed(p_.transpose_b),
+            p_.m, p_.n, p_.k, 1, (p_.transpose_a ? p_.m : p_.k) + 1, 1,
+            (p_.transpose_b ? p_.k : p_.n) + 1, 1, p_.n + 1, &queue, workspace_),
+        "GemmTempBufferSize");
     if (!p_.epilogue.empty())
-      epilogue_ = device.kernel(kernels::gemm_epilogue_cl().with_preamble(generate(p_.epilogue)), "gemm_epilogue",
-                                fmt::format("-DGROUP={}", group_));
+      epilogue_ = device.kernel(kernels::gemm_epilogue_cl().with_preamble(generate(p_.epilogue)),
+                                "gemm_epilogue", fmt::format("-DGROUP={}", group_));
   }
 
   size_t workspace_bytes() const override { return workspace_; }
@@ -41,11 +47,14 @@ class GemmClblast : public GemmAlgorithm {
     cl_command_queue handle = queue.handle();
     cl_event event = nullptr;
     const bool profile = queue.device().profiler().enabled();
-    check_clblast(clblast::Gemm(clblast::Layout::kRowMajor, transposed(p_.transpose_a), transposed(p_.transpose_b), p_.m, p_.n,
-                                p_.k, 1.0f, c.a.buffer.handle(), c.a.offset, c.a.stride, c.b.buffer.handle(), c.b.offset,
-                                c.b.stride, p_.accumulate ? 1.0f : 0.0f, c.c.buffer.handle(), c.c.offset, c.c.stride, &handle,
-                                profile ? &event : nullptr, workspace_ ? c.workspace.handle() : nullptr),
-                  "Gemm");
+    check_clblast(
+        clblast::Gemm(clblast::Layout::kRowMajor, transposed(p_.transpose_a),
+                      transposed(p_.transpose_b), p_.m, p_.n, p_.k, 1.0f, c.a.buffer.handle(),
+                      c.a.offset, c.a.stride, c.b.buffer.handle(), c.b.offset, c.b.stride,
+                      p_.accumulate ? 1.0f : 0.0f, c.c.buffer.handle(), c.c.offset, c.c.stride,
+                      &handle, profile ? &event : nullptr,
+                      workspace_ ? c.workspace.handle() : nullptr),
+        "Gemm");
     if (event) queue.device().profiler().record(queue.label(), "gemm", "clblast", event);
     if (p_.epilogue.empty()) return;
     Arguments args;
@@ -65,7 +74,9 @@ class GemmClblast : public GemmAlgorithm {
 
 const GemmEntry kGemmClblast{
     "clblast",
-    [](const Device& device, const GemmProblem&) { return device.family() == KernelFamily::tiled ? 25 : 11; },
+    [](const Device& device, const GemmProblem&) {
+      return device.family() == KernelFamily::tiled ? 25 : 11;
+    },
     [](Device& device, const GemmProblem& problem) -> std::unique_ptr<GemmAlgorithm> {
       return std::make_unique<GemmClblast>(device, problem);
     }};

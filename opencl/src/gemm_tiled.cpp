@@ -1,6 +1,6 @@
 #include "gemm_algorithm.hpp"
-#include "ocellus_opencl_kernels.hpp"
 #include "local_tile.hpp"
+#include "ocellus_opencl_kernels.hpp"
 
 namespace ocellus::opencl {
 namespace {
@@ -13,7 +13,8 @@ class GemmTiled : public GemmAlgorithm {
     std::string options = tile_.options();
     if (!p_.transpose_a) options += " -DA_ALONG_K";
     if (p_.transpose_b) options += " -DB_ALONG_K";
-    kernel_ = device.kernel(kernels::gemm_tiled_cl().with_preamble(generate(p_.epilogue)), "gemm_tiled", options);
+    kernel_ = device.kernel(kernels::gemm_tiled_cl().with_preamble(generate(p_.epilogue)),
+                            "gemm_tiled", options);
   }
 
   void run(Queue& queue, const Call& c) const override {

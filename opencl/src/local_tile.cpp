@@ -8,8 +8,9 @@
 namespace ocellus::opencl {
 namespace {
 
-/// `reuse`: the share of a device's arithmetic that the tile reaches when the device is full, relative to the largest tile.
-/// Estimates from the ratio of multiply-adds to local-memory reads (tm * tn to tm + tn), which `ocellus tune` may correct.
+/// `reuse`: the share of a device's arithmetic that the tile reaches when the device is full,
+/// relative to the largest tile. Estimates from the ratio of multiply-adds to local-memory reads
+/// (tm * tn to tm + tn), which `ocellus tune` may correct.
 struct Candidate {
   Tile tile;
   double reuse;
@@ -24,13 +25,15 @@ constexpr Candidate candidates[] = {
 };
 
 bool fits(const Device& device, const Tile& t) {
-  return static_cast<size_t>(t.group()) <= device.info().max_work_group && t.local_bytes() <= device.info().local_memory;
+  return static_cast<size_t>(t.group()) <= device.info().max_work_group &&
+         t.local_bytes() <= device.info().local_memory;
 }
 
 }  // namespace
 
 std::string Tile::options() const {
-  return fmt::format("-DBM={} -DBN={} -DBK={} -DTM={} -DTN={} -DGROUP={}", bm, bn, bk, tm, tn, group());
+  return fmt::format("-DBM={} -DBN={} -DBK={} -DTM={} -DTN={} -DGROUP={}", bm, bn, bk, tm, tn,
+                     group());
 }
 
 Range Tile::range(size_t m, size_t n, size_t batch) const {
@@ -56,8 +59,10 @@ Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch) {
     if (time < best_time) best = &t, best_time = time;
   }
   if (!best)
-    throw DeviceError(fmt::format("{}: tiled kernels need work-groups of 64 and 4 KiB of local memory; it has {} and {} bytes",
-                                  info.name, info.max_work_group, info.local_memory));
+    throw DeviceError(
+        fmt::format("{}: tiled kernels need work-groups of 64 and 4 KiB of local memory; it has {} "
+                    "and {} bytes",
+                    info.name, info.max_work_group, info.local_memory));
   return *best;
 }
 

@@ -22,9 +22,11 @@ MatrixSplit split_matrix(const Device& device, size_t rows, size_t columns, size
     return s;
   }
   const size_t blocks = 4 * device.info().compute_units;
-  const size_t block = std::clamp<size_t>(elements / blocks, std::max<size_t>(1024 / cost, 16), 16384);
+  const size_t block =
+      std::clamp<size_t>(elements / blocks, std::max<size_t>(1024 / cost, 16), 16384);
   s.chunk_columns = static_cast<uint32_t>(Range::round_up(std::min(columns, block), 16));
-  s.chunk_rows = static_cast<uint32_t>(std::max<size_t>(1, block / std::min<size_t>(columns, s.chunk_columns)));
+  s.chunk_rows = static_cast<uint32_t>(
+      std::max<size_t>(1, block / std::min<size_t>(columns, s.chunk_columns)));
   s.range.global = {(columns + s.chunk_columns - 1) / s.chunk_columns,
                     (rows + s.chunk_rows - 1) / s.chunk_rows, 1};
   return s;

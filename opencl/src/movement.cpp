@@ -16,14 +16,17 @@ Kernel kernel(Queue& queue, const char* name) {
   return device.kernel(kernels::movement_cl(), name, family_options(device));
 }
 
-Arguments& add(Arguments& a, const Operand& o) { return a.add(o.buffer).add(o.offset).add(o.stride); }
+Arguments& add(Arguments& a, const Operand& o) {
+  return a.add(o.buffer).add(o.offset).add(o.stride);
+}
 
 /// One axis of a transposition: its extent, and its distance in x and in y.
 struct PermutedAxis {
   uint32_t extent = 1, x_stride = 0, y_stride = 0;
 };
 
-/// The axes in the order of y, without those of extent 1, neighbours that stay neighbours joined; at least one.
+/// The axes in the order of y, without those of extent 1, neighbours that stay neighbours joined;
+/// at least one.
 std::vector<PermutedAxis> permuted_axes(std::span<const int> shape, std::span<const int> order) {
   std::vector<uint32_t> x_strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) x_strides[i - 1] = x_strides[i] * shape[i];
@@ -69,7 +72,8 @@ void check_order(std::span<const int> shape, std::span<const int> order) {
 
 }  // namespace
 
-void copy_matrix(Queue& queue, const Operand& from, const Operand& to, int rows, int columns, bool accumulate) {
+void copy_matrix(Queue& queue, const Operand& from, const Operand& to, int rows, int columns,
+                 bool accumulate) {
   const auto width = static_cast<uint32_t>(columns);
   const bool one_row = from.stride == width && to.stride == width;
   const MatrixSplit s = one_row ? split_matrix(queue.device(), 1, size_t(rows) * columns)
@@ -80,7 +84,8 @@ void copy_matrix(Queue& queue, const Operand& from, const Operand& to, int rows,
   kernel(queue, "copy_matrix").launch(queue, s.range, a);
 }
 
-void transpose(Queue& queue, const Operand& x, const Operand& y, std::span<const int> shape, std::span<const int> order) {
+void transpose(Queue& queue, const Operand& x, const Operand& y, std::span<const int> shape,
+               std::span<const int> order) {
   check_order(shape, order);
   if (std::ranges::any_of(shape, [](int extent) { return extent == 0; })) return;
   std::vector<PermutedAxis> axes = permuted_axes(shape, order);
@@ -103,13 +108,15 @@ void transpose(Queue& queue, const Operand& x, const Operand& y, std::span<const
   const size_t items = append_outer(a, axes);
   a.add(x.buffer).add(x.offset).add(y.buffer).add(y.offset);
   Range range;
-  if (queue.device().family() == KernelFamily::tiled) range.local = {16, group_size(queue.device()) / 16, 1};
-  range.global = {(other.extent + 15) / 16 * range.local[0], (inner.extent + 15) / 16 * range.local[1], items};
+  if (queue.device().family() == KernelFamily::tiled)
+    range.local = {16, group_size(queue.device()) / 16, 1};
+  range.global = {(other.extent + 15) / 16 * range.local[0],
+                  (inner.extent + 15) / 16 * range.local[1], items};
   kernel(queue, "transpose_blocks").launch(queue, range, a);
 }
 
-void gather_rows(Queue& queue, const Operand& from, const Buffer& index, const Operand& out, int count, int columns,
-                 const GatherOptions& options) {
+void gather_rows(Queue& queue, const Operand& from, const Buffer& index, const Operand& out,
+                 int count, int columns, const GatherOptions& options) {
   const MatrixSplit s = split_matrix(queue.device(), count, columns);
   Arguments a;
   s.append(a);
@@ -118,12 +125,14 @@ void gather_rows(Queue& queue, const Operand& from, const Buffer& index, const O
   kernel(queue, options.from_u8 ? "gather_rows_u8" : "gather_rows").launch(queue, s.range, a);
 }
 
-void convert_u8(Queue& queue, const Operand& from, const Operand& out, int rows, int channels, std::span<const float> scale,
-                std::span<const float> shift, std::span<const int> order) {
+void convert_u8(Queue& queue, const Operand& from, const Operand& out, int rows, int channels,
+                std::span<const float> scale, std::span<const float> shift,
+                std::span<const int> order) {
   const auto count = static_cast<size_t>(channels);
   if (scale.size() != count || shift.size() != count || order.size() != count)
-    throw Error(fmt::format("{} channels need as many scales ({}), shifts ({}) and source channels ({})", count, scale.size(),
-                            shift.size(), order.size()));
+    throw Error(
+        fmt::format("{} channels need as many scales ({}), shifts ({}) and source channels ({})",
+                    count, scale.size(), shift.size(), order.size()));
   const MatrixSplit s = split_matrix(queue.device(), 1, rows, 4);
   const Kernel convert = kernel(queue, "convert_u8");
   for (size_t first = 0; first < count; first += 4) {
@@ -143,19 +152,23 @@ void convert_u8(Queue& queue, const Operand& from, const Operand& out, int rows,
   }
 }
 
-void gather_windows(Queue& queue, const WindowGather& g, const Operand& images, const Buffer& image_index,
-                    const Buffer& origins, const Operand& patches, const Buffer& patch_origins, const Operand& out) {
+void gather_windows(Queue& queue, const WindowGather& g, const Operand& images,
+                    const Buffer& image_index, const Buffer& origins, const Operand& patches,
+                    const Buffer& patch_origins, const Operand& out) {
   if (patches && !patch_origins) throw Error("patches need their origins");
-  const MatrixSplit s = split_matrix(queue.device(), size_t(g.items) * g.out_h * g.out_w, g.channels);
+  const MatrixSplit s =
+      split_matrix(queue.device(), size_t(g.items) * g.out_h * g.out_w, g.channels);
   Arguments a;
   s.append(a);
-  a.add(g.out_h).add(g.out_w).add(g.image_h).add(g.image_w).add(g.patch_h).add(g.patch_w).add(g.fill);
+  a.add(g.out_h).add(g.out_w).add(g.image_h).add(g.image_w).add(g.patch_h).add(g.patch_w).add(
+      g.fill);
   add(add(add(a, images).add(image_index).add(origins), patches).add(patch_origins), out);
   kernel(queue, "gather_windows").launch(queue, s.range, a);
 }
 
-void scatter_patches(Queue& queue, const WindowGather& g, const Operand& images, const Buffer& image_index,
-                     const Operand& patches, const Buffer& patch_origins, const Operand& out) {
+void scatter_patches(Queue& queue, const WindowGather& g, const Operand& images,
+                     const Buffer& image_index, const Operand& patches, const Buffer& patch_origins,
+                     const Operand& out) {
   WindowGather whole = g;  // the window is the whole image
   whole.out_h = g.image_h, whole.out_w = g.image_w;
   gather_windows(queue, whole, images, image_index, {}, patches, patch_origins, out);
@@ -163,7 +176,8 @@ void scatter_patches(Queue& queue, const WindowGather& g, const Operand& images,
 
 void pad(Queue& queue, const PadProblem& p, const Operand& x, const Operand& y) {
   const int large_h = p.h + p.top + p.bottom, large_w = p.w + p.left + p.right;
-  const MatrixSplit s = split_matrix(queue.device(), size_t(p.batch) * large_h * large_w, p.channels);
+  const MatrixSplit s =
+      split_matrix(queue.device(), size_t(p.batch) * large_h * large_w, p.channels);
   Arguments a;
   s.append(a);
   a.add(p.h).add(p.w).add(p.top).add(p.left).add(large_h).add(large_w).add(p.value);
@@ -175,7 +189,12 @@ void crop(Queue& queue, const PadProblem& p, const Operand& y, const Operand& x,
   const MatrixSplit s = split_matrix(queue.device(), size_t(p.batch) * p.h * p.w, p.channels);
   Arguments a;
   s.append(a);
-  a.add(p.h).add(p.w).add(p.top).add(p.left).add(p.h + p.top + p.bottom).add(p.w + p.left + p.right);
+  a.add(p.h)
+      .add(p.w)
+      .add(p.top)
+      .add(p.left)
+      .add(p.h + p.top + p.bottom)
+      .add(p.w + p.left + p.right);
   add(add(a, y), x).add(int32_t{accumulate});
   kernel(queue, "crop").launch(queue, s.range, a);
 }

@@ -14,7 +14,8 @@ struct RandomLaunch {
   Range range;
   Arguments arguments;
 
-  RandomLaunch(Device& device, const char* name, const RandomStream& stream, int rows, int columns, const Buffer& samples)
+  RandomLaunch(Device& device, const char* name, const RandomStream& stream, int rows, int columns,
+               const Buffer& samples)
       : kernel(device.kernel(kernels::random_cl(), name, family_options(device))) {
     constexpr size_t cost = 8;
     MatrixSplit split = split_matrix(device, rows, columns, cost);
@@ -29,8 +30,8 @@ struct RandomLaunch {
   }
 };
 
-void fill(Queue& queue, const char* name, const RandomStream& stream, const Operand& y, int rows, int columns,
-          const Buffer& samples) {
+void fill(Queue& queue, const char* name, const RandomStream& stream, const Operand& y, int rows,
+          int columns, const Buffer& samples) {
   RandomLaunch l(queue.device(), name, stream, rows, columns, samples);
   l.arguments.add(y.buffer).add(y.offset).add(y.stride);
   l.kernel.launch(queue, l.range, l.arguments);
@@ -38,21 +39,23 @@ void fill(Queue& queue, const char* name, const RandomStream& stream, const Oper
 
 }  // namespace
 
-void random_uniform(Queue& queue, const RandomStream& stream, const Operand& y, int rows, int columns,
-                    const Buffer& samples) {
+void random_uniform(Queue& queue, const RandomStream& stream, const Operand& y, int rows,
+                    int columns, const Buffer& samples) {
   fill(queue, "random_uniform", stream, y, rows, columns, samples);
 }
 
-void random_normal(Queue& queue, const RandomStream& stream, const Operand& y, int rows, int columns,
-                   const Buffer& samples) {
+void random_normal(Queue& queue, const RandomStream& stream, const Operand& y, int rows,
+                   int columns, const Buffer& samples) {
   fill(queue, "random_normal", stream, y, rows, columns, samples);
 }
 
-void dropout(Queue& queue, const RandomStream& stream, float rate, const Operand& x, const Operand& y, int rows, int columns,
-             const Buffer& samples, bool accumulate) {
-  if (!(rate >= 0 && rate < 1)) throw Error(fmt::format("a dropout rate of {} is not in [0, 1)", rate));
+void dropout(Queue& queue, const RandomStream& stream, float rate, const Operand& x,
+             const Operand& y, int rows, int columns, const Buffer& samples, bool accumulate) {
+  if (!(rate >= 0 && rate < 1))
+    throw Error(fmt::format("a dropout rate of {} is not in [0, 1)", rate));
   RandomLaunch l(queue.device(), "dropout", stream, rows, columns, samples);
-  l.arguments.add(rate).add(x.buffer).add(x.offset).add(x.stride).add(y.buffer).add(y.offset).add(y.stride);
+  l.arguments.add(rate).add(x.buffer).add(x.offset).add(x.stride).add(y.buffer).add(y.offset).add(
+      y.stride);
   l.arguments.add(int32_t{accumulate});
   l.kernel.launch(queue, l.range, l.arguments);
 }

@@ -23,7 +23,8 @@ struct Softmax::State {
 };
 
 Softmax::Softmax(Device& device, int rows, int columns) : state_(new State{rows, columns}) {
-  if (rows < 0 || columns < 1) throw Error(fmt::format("no softmax over a matrix of {} x {}", rows, columns));
+  if (rows < 0 || columns < 1)
+    throw Error(fmt::format("no softmax over a matrix of {} x {}", rows, columns));
   State& s = *state_;
   if (device.family() == KernelFamily::vector) {
     s.chunk_rows = std::max(1, std::min(512 / columns, rows / 8));
@@ -34,7 +35,8 @@ Softmax::Softmax(Device& device, int rows, int columns) : state_(new State{rows,
   }
   // A kernel is compiled when it is first launched, so the two that a plan never uses cost nothing.
   s.forward = device.kernel(kernels::softmax_cl(), "softmax_forward", family_options(device));
-  s.forward_log = device.kernel(kernels::softmax_cl(), "softmax_forward_log", family_options(device));
+  s.forward_log =
+      device.kernel(kernels::softmax_cl(), "softmax_forward_log", family_options(device));
   s.backward = device.kernel(kernels::softmax_cl(), "softmax_backward", family_options(device));
 }
 Softmax::~Softmax() = default;
@@ -48,7 +50,8 @@ void Softmax::forward_log(Queue& queue, const Operand& x, const Operand& y) cons
   state_->forward_log.launch(queue, state_->range, state_->arguments(x, y));
 }
 
-void Softmax::backward(Queue& queue, const Operand& y, const Operand& dy, const Operand& dx, bool accumulate) const {
+void Softmax::backward(Queue& queue, const Operand& y, const Operand& dy, const Operand& dx,
+                       bool accumulate) const {
   Arguments a = state_->arguments(y, dx);
   a.add(dy.buffer).add(dy.offset).add(dy.stride).add(int32_t{accumulate});
   state_->backward.launch(queue, state_->range, a);

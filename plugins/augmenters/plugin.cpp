@@ -1,4 +1,5 @@
 #include "ocellus/core/plugin.hpp"
+
 #include "row_kernel.hpp"
 
 namespace {

@@ -8,7 +8,8 @@ namespace {
 
 class RowKernelOp : public AugmenterOp {
  public:
-  RowKernelOp(opencl::Device& device, const Shape& images, RowKernel kernel) : images_(images), spec_(std::move(kernel)) {
+  RowKernelOp(opencl::Device& device, const Shape& images, RowKernel kernel)
+      : images_(images), spec_(std::move(kernel)) {
     group_ = device.family() == opencl::KernelFamily::vector ? 1 : 16;
     kernel_ = device.kernel(kernels::augmenters_cl(), spec_.name,
                             spec_.options + " -DGROUP=" + std::to_string(group_));
@@ -16,7 +17,10 @@ class RowKernelOp : public AugmenterOp {
 
   void run(opencl::Queue& queue, const AugmentArgs& args) override {
     opencl::Arguments a;
-    a.add(args.images.buffer).add(args.images.offset).add(args.output.buffer).add(args.output.offset);
+    a.add(args.images.buffer)
+        .add(args.images.offset)
+        .add(args.output.buffer)
+        .add(args.output.offset);
     a.add(args.run.samples).add(images_[1]).add(images_[2]).add(images_[3]);
     a.add(static_cast<uint32_t>(args.run.seed)).add(static_cast<uint32_t>(args.run.seed >> 32));
     a.add(args.run.node).add(args.run.step);
@@ -34,7 +38,8 @@ class RowKernelOp : public AugmenterOp {
 
 }  // namespace
 
-std::unique_ptr<AugmenterOp> make_row_kernel(opencl::Device& device, const Shape& images, RowKernel kernel) {
+std::unique_ptr<AugmenterOp> make_row_kernel(opencl::Device& device, const Shape& images,
+                                             RowKernel kernel) {
   if (images.rank() != 4) throw ShapeError("takes images (N, H, W, C), not " + images.str());
   return std::make_unique<RowKernelOp>(device, images, std::move(kernel));
 }

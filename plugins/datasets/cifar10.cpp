@@ -1,5 +1,6 @@
-// cifar10:DIR: the binary version of CIFAR-10 (Krizhevsky, 2009): data_batch_*.bin for training, test_batch.bin; a record is
-// a label byte and 32x32 pixels as three planes. Class names come from batches.meta.txt where it is there.
+// cifar10:DIR: the binary version of CIFAR-10 (Krizhevsky, 2009): data_batch_*.bin for training,
+// test_batch.bin; a record is a label byte and 32x32 pixels as three planes. Class names come from
+// batches.meta.txt where it is there.
 #include <algorithm>
 #include <filesystem>
 
@@ -39,15 +40,17 @@ class Cifar10 : public MemoryDataset {
 
   std::string describe(int64_t index) const override {
     check_index(index);
-    return index < train_ ? "train " + std::to_string(index) : "test " + std::to_string(index - train_);
+    return index < train_ ? "train " + std::to_string(index)
+                          : "test " + std::to_string(index - train_);
   }
 
  private:
   void append(const fs::path& file) {
     const std::vector<std::byte> bytes = read_maybe_gzip(file);
     if (bytes.empty() || bytes.size() % record)
-      throw DataError(file.string() + ": truncated: " + std::to_string(bytes.size()) + " bytes are not whole records of " +
-                      std::to_string(record) + " bytes; expected " +
+      throw DataError(file.string() + ": truncated: " + std::to_string(bytes.size()) +
+                      " bytes are not whole records of " + std::to_string(record) +
+                      " bytes; expected " +
                       std::to_string((bytes.size() + record - 1) / record * record));
     const size_t n = bytes.size() / record;
     size_t to = pixels_.size();
@@ -55,7 +58,9 @@ class Cifar10 : public MemoryDataset {
     for (size_t i = 0; i < n; ++i) {
       const std::byte* p = &bytes[i * record];
       const int label = std::to_integer<int>(*p++);
-      if (label > 9) throw DataError(file.string() + ": record " + std::to_string(i) + " has label " + std::to_string(label));
+      if (label > 9)
+        throw DataError(file.string() + ": record " + std::to_string(i) + " has label " +
+                        std::to_string(label));
       labels_.push_back(label);
       for (int at = 0; at < plane; ++at)
         for (int c = 0; c < 3; ++c) pixels_[to++] = std::to_integer<uint8_t>(p[c * plane + at]);
@@ -74,7 +79,8 @@ class Cifar10 : public MemoryDataset {
 }  // namespace
 
 void register_cifar10(Registrar& r) {
-  r.add<Cifar10>("cifar10", "CIFAR-10's binary version: 32x32 RGB, 10 classes", split_parameters("folder with the .bin files"));
+  r.add<Cifar10>("cifar10", "CIFAR-10's binary version: 32x32 RGB, 10 classes",
+                 split_parameters("folder with the .bin files"));
 }
 
 }  // namespace ocellus::datasets

@@ -1,7 +1,8 @@
-// folder:DIR: images in subfolders, one a class, in order of their names. Where DIR holds `train` and `test` (or `val`,
-// `validation`), those are the splits; otherwise every split is the whole folder. JPEG and PNG are told by content; files
-// whose names begin with a dot are passed over, and what cannot be read as an image is left out and listed as a warning.
-// Images are brought to one size: `size`, or that of the first. Decoded images stay in memory up to 2 GiB.
+// folder:DIR: images in subfolders, one a class, in order of their names. Where DIR holds `train`
+// and `test` (or `val`, `validation`), those are the splits; otherwise every split is the whole
+// folder. JPEG and PNG are told by content; files whose names begin with a dot are passed over, and
+// what cannot be read as an image is left out and listed as a warning. Images are brought to one
+// size: `size`, or that of the first. Decoded images stay in memory up to 2 GiB.
 #include <algorithm>
 #include <filesystem>
 #include <optional>
@@ -45,12 +46,13 @@ class Folder : public Dataset {
         if (std::ranges::find(classes_, name) == classes_.end()) classes_.push_back(name);
       }
     if (classes_.empty())
-      throw DataError(root.string() + ": no subfolders; a data set has one a class, with its images inside");
+      throw DataError(root.string() +
+                      ": no subfolders; a data set has one a class, with its images inside");
     std::ranges::sort(classes_);
     for (const fs::path& part : parts) load(part);
     if (items_.empty())
-      throw DataError(root.string() + ": no image in " + std::to_string(classes_.size()) + " class folders" +
-                      (unreadable_.empty() ? "" : "; " + warnings()[0]));
+      throw DataError(root.string() + ": no image in " + std::to_string(classes_.size()) +
+                      " class folders" + (unreadable_.empty() ? "" : "; " + warnings()[0]));
   }
 
   int64_t size() const override { return static_cast<int64_t>(items_.size()); }
@@ -76,10 +78,13 @@ class Folder : public Dataset {
   std::vector<std::string> warnings() const override {
     if (unreadable_.empty()) return {};
     constexpr size_t most = 10;
-    std::string text = std::to_string(unreadable_.size()) + " of " + std::to_string(items_.size() + unreadable_.size()) +
+    std::string text = std::to_string(unreadable_.size()) + " of " +
+                       std::to_string(items_.size() + unreadable_.size()) +
                        " images could not be read: ";
-    for (size_t i = 0; i < std::min(unreadable_.size(), most); ++i) text += (i ? ", " : "") + unreadable_[i];
-    if (unreadable_.size() > most) text += " and " + std::to_string(unreadable_.size() - most) + " more";
+    for (size_t i = 0; i < std::min(unreadable_.size(), most); ++i)
+      text += (i ? ", " : "") + unreadable_[i];
+    if (unreadable_.size() > most)
+      text += " and " + std::to_string(unreadable_.size() - most) + " more";
     return {text};
   }
 
@@ -91,7 +96,8 @@ class Folder : public Dataset {
   };
 
   const Item& item(int64_t index) const {
-    if (index < 0 || index >= size()) throw Error("item " + std::to_string(index) + " of a data set of " + std::to_string(size()));
+    if (index < 0 || index >= size())
+      throw Error("item " + std::to_string(index) + " of a data set of " + std::to_string(size()));
     return items_[static_cast<size_t>(index)];
   }
 
@@ -134,7 +140,8 @@ class Folder : public Dataset {
   }
   Array prepared(Array image) const {
     if (image.shape()[2] != channels_) image = with_channels(image, channels_);
-    if (image.shape()[0] != size_.h || image.shape()[1] != size_.w) image = fit(image, size_.h, size_.w, fit_);
+    if (image.shape()[0] != size_.h || image.shape()[1] != size_.w)
+      image = fit(image, size_.h, size_.w, fit_);
     return image;
   }
 
@@ -150,11 +157,15 @@ class Folder : public Dataset {
 
 void register_folder(Registrar& r) {
   Parameters<Options> p;
-  p.add("path", static_cast<Path Options::*>(&Options::path), "folder with a subfolder a class").required();
-  p.add("split", static_cast<std::string Options::*>(&Options::split), "which part").one_of({"train", "test", "all"});
+  p.add("path", static_cast<Path Options::*>(&Options::path), "folder with a subfolder a class")
+      .required();
+  p.add("split", static_cast<std::string Options::*>(&Options::split), "which part")
+      .one_of({"train", "test", "all"});
   p.add("size", &Options::size, "height and width of all images; null: the first image's").min(1);
-  p.add("color_mode", &Options::color_mode, "auto: as the first image").one_of({"auto", "rgb", "grayscale"});
-  p.add("resize", &Options::resize, "how images of another shape are fitted").one_of({"stretch", "crop", "pad"});
+  p.add("color_mode", &Options::color_mode, "auto: as the first image")
+      .one_of({"auto", "rgb", "grayscale"});
+  p.add("resize", &Options::resize, "how images of another shape are fitted")
+      .one_of({"stretch", "crop", "pad"});
   r.add<Folder>("folder", "JPEG and PNG images, a class a subfolder", p);
 }
 

@@ -1,6 +1,7 @@
-// hdf5:FILE: images (N, H, W, C) or (N, H, W) and labels in an HDF5 file. Bytes are pixels 0..255, other numbers are taken as
-// they are. Labels are classes (N) or dense targets (N, K). For split S the data sets `S/images` or `S_images` are read where
-// they exist, `images` otherwise. Class names come from a text data set `classes`, or an attribute of that name on the root.
+// hdf5:FILE: images (N, H, W, C) or (N, H, W) and labels in an HDF5 file. Bytes are pixels 0..255,
+// other numbers are taken as they are. Labels are classes (N) or dense targets (N, K). For split S
+// the data sets `S/images` or `S_images` are read where they exist, `images` otherwise. Class names
+// come from a text data set `classes`, or an attribute of that name on the root.
 #include <cmath>
 
 #include "memory_dataset.hpp"
@@ -42,7 +43,8 @@ class Hdf5 : public Dataset {
     if (images_.shape().rank() == 3)
       images_ = images_.reshaped({images_.shape()[0], images_.shape()[1], images_.shape()[2], 1});
     if (images_.shape().rank() != 4)
-      throw DataError(file_ + ": " + o.images + " must be (N, H, W, C) or (N, H, W), it is " + images_.shape().str());
+      throw DataError(file_ + ": " + o.images + " must be (N, H, W, C) or (N, H, W), it is " +
+                      images_.shape().str());
     if (images_.type() != DType::u8) images_ = images_.to_f32();
     if (o.labels.empty()) return;
     labels_ = read_labels(h5.read(find(h5, o.labels, o.split)));
@@ -64,10 +66,12 @@ class Hdf5 : public Dataset {
   static Array read_labels(const Array& raw) {
     const Shape& s = raw.shape();
     const bool one_an_item = s.rank() == 1 || (s.rank() == 2 && s[1] == 1);
-    if (!one_an_item || raw.type() == DType::f32) return s.rank() == 1 ? raw.to_f32().reshaped({s[0], 1}) : raw.to_f32();
+    if (!one_an_item || raw.type() == DType::f32)
+      return s.rank() == 1 ? raw.to_f32().reshaped({s[0], 1}) : raw.to_f32();
     Array out(Shape{s[0]}, DType::i32);
     const Array values = raw.to_f32();
-    for (int i = 0; i < s[0]; ++i) out.i32()[i] = static_cast<int32_t>(std::lround(values.f32()[i]));
+    for (int i = 0; i < s[0]; ++i)
+      out.i32()[i] = static_cast<int32_t>(std::lround(values.f32()[i]));
     return out;
   }
 
@@ -84,7 +88,8 @@ class Hdf5 : public Dataset {
       top = std::max(top, l);
     }
     if (top > 1 << 20) throw DataError(file_ + ": a class of " + std::to_string(top));
-    for (int i = static_cast<int>(classes_.size()); i <= top; ++i) classes_.push_back(std::to_string(i));
+    for (int i = static_cast<int>(classes_.size()); i <= top; ++i)
+      classes_.push_back(std::to_string(i));
   }
 
   Array pick(const Array& from, std::span<const int64_t> indices) const {
@@ -109,7 +114,8 @@ class Hdf5 : public Dataset {
 void register_hdf5(Registrar& r) {
   Parameters<Options> p;
   p.add("path", static_cast<Path Options::*>(&Options::path), "the file").required();
-  p.add("split", static_cast<std::string Options::*>(&Options::split), "which part").one_of({"train", "test", "all"});
+  p.add("split", static_cast<std::string Options::*>(&Options::split), "which part")
+      .one_of({"train", "test", "all"});
   p.add("images", &Options::images, "data set of the images");
   p.add("labels", &Options::labels, "data set of the labels; empty: none");
   r.add<Hdf5>("hdf5", "images and labels in an HDF5 file", p);

@@ -1,9 +1,11 @@
-// idx:DIR: the format of MNIST, one file of images and one of labels for training (names with "train-images", "train-labels")
-// and for testing ("t10k-images", "t10k-labels"), packed with gzip or not.
-//   http://yann.lecun.com/exdb/mnist: bytes 0 0 8 RANK, RANK extents as big-endian 32-bit numbers, then bytes.
+// idx:DIR: the format of MNIST, one file of images and one of labels for training (names with
+// "train-images", "train-labels") and for testing ("t10k-images", "t10k-labels"), packed with gzip
+// or not.
+//   http://yann.lecun.com/exdb/mnist: bytes 0 0 8 RANK, RANK extents as big-endian 32-bit numbers,
+//   then bytes.
 // Class names are read from classes.txt, one a line, where the folder has it.
-// fashion-mnist: Zalando's 70,000 pictures of clothes (Xiao, Rasul, Vollgraf, arXiv:1708.07747), in the same format, from
-// Debian's package dataset-fashion-mnist or from $OCELLUS_DATA/fashion-mnist.
+// fashion-mnist: Zalando's 70,000 pictures of clothes (Xiao, Rasul, Vollgraf, arXiv:1708.07747), in
+// the same format, from Debian's package dataset-fashion-mnist or from $OCELLUS_DATA/fashion-mnist.
 #include <cstdlib>
 #include <filesystem>
 
@@ -34,7 +36,8 @@ IdxFile read_idx(const fs::path& file) {
   const auto& b = idx.bytes;
   if (b.size() < 4 || b[0] != std::byte{0} || b[1] != std::byte{0})
     throw DataError(file.string() + ": not an IDX file");
-  if (b[2] != std::byte{8}) throw DataError(file.string() + ": an IDX file of another type than unsigned bytes");
+  if (b[2] != std::byte{8})
+    throw DataError(file.string() + ": an IDX file of another type than unsigned bytes");
   const size_t rank = std::to_integer<size_t>(b[3]);
   idx.header = 4 + 4 * rank;
   uint64_t expected = 1;
@@ -47,9 +50,10 @@ IdxFile read_idx(const fs::path& file) {
     shape += (i ? "x" : "") + std::to_string(extent);
   }
   if (b.size() != idx.header + expected || rank == 0)
-    throw DataError(file.string() + ": " + (b.size() < idx.header + expected ? "truncated" : "too long") + ": " + shape +
-                    " bytes need a file of " + std::to_string(idx.header + expected) + " bytes, found " +
-                    std::to_string(b.size()));
+    throw DataError(file.string() + ": " +
+                    (b.size() < idx.header + expected ? "truncated" : "too long") + ": " + shape +
+                    " bytes need a file of " + std::to_string(idx.header + expected) +
+                    " bytes, found " + std::to_string(b.size()));
   return idx;
 }
 
@@ -59,11 +63,13 @@ fs::path find_file(const fs::path& folder, const std::string& part) {
   fs::path found;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.find(part) != std::string::npos && (found.empty() || name.size() < found.filename().string().size()))
+    if (name.find(part) != std::string::npos &&
+        (found.empty() || name.size() < found.filename().string().size()))
       found = entry.path();
   }
   if (error) throw DataError(folder.string() + ": " + error.message());
-  if (found.empty()) throw DataError(folder.string() + ": no file whose name contains '" + part + "'");
+  if (found.empty())
+    throw DataError(folder.string() + ": no file whose name contains '" + part + "'");
   return found;
 }
 
@@ -73,7 +79,8 @@ class Idx : public MemoryDataset {
 
   std::string describe(int64_t index) const override {
     check_index(index);
-    return index < train_ ? "train " + std::to_string(index) : "test " + std::to_string(index - train_);
+    return index < train_ ? "train " + std::to_string(index)
+                          : "test " + std::to_string(index - train_);
   }
 
  protected:
@@ -90,17 +97,22 @@ class Idx : public MemoryDataset {
 
  private:
   void append(const fs::path& folder, const std::string& part) {
-    const fs::path image_file = find_file(folder, part + "-images"), label_file = find_file(folder, part + "-labels");
+    const fs::path image_file = find_file(folder, part + "-images"),
+                   label_file = find_file(folder, part + "-labels");
     const IdxFile images = read_idx(image_file), labels = read_idx(label_file);
     if (images.extents.size() != 3 && images.extents.size() != 4)
-      throw DataError(image_file.string() + ": images need 3 or 4 axes, it has " + std::to_string(images.extents.size()));
+      throw DataError(image_file.string() + ": images need 3 or 4 axes, it has " +
+                      std::to_string(images.extents.size()));
     if (labels.extents.size() != 1) throw DataError(label_file.string() + ": labels need one axis");
     if (labels.extents[0] != images.extents[0])
-      throw DataError(label_file.string() + ": " + std::to_string(labels.extents[0]) + " labels for " +
-                      std::to_string(images.extents[0]) + " images in " + image_file.string());
-    const Shape item{images.extents[1], images.extents[2], images.extents.size() == 4 ? images.extents[3] : 1};
+      throw DataError(label_file.string() + ": " + std::to_string(labels.extents[0]) +
+                      " labels for " + std::to_string(images.extents[0]) + " images in " +
+                      image_file.string());
+    const Shape item{images.extents[1], images.extents[2],
+                     images.extents.size() == 4 ? images.extents[3] : 1};
     if (!labels_.empty() && item != item_)
-      throw DataError(image_file.string() + ": images of " + item.str() + ", those for training are " + item_.str());
+      throw DataError(image_file.string() + ": images of " + item.str() +
+                      ", those for training are " + item_.str());
     item_ = item;
     const auto* pixels = reinterpret_cast<const uint8_t*>(images.bytes.data());
     pixels_.insert(pixels_.end(), pixels + images.header, pixels + images.bytes.size());
@@ -119,7 +131,8 @@ class FashionMnist : public Idx {
  public:
   explicit FashionMnist(const FashionOptions& options)
       : Idx({{}, options.split}, folder(),
-            {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"}) {}
+            {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
+             "Bag", "Ankle boot"}) {}
 
  private:
   static fs::path folder() {
@@ -129,15 +142,18 @@ class FashionMnist : public Idx {
     std::error_code ignored;
     if (!own.empty() && fs::is_directory(own, ignored)) return own;
     if (fs::is_directory(packaged, ignored)) return packaged;
-    throw DataError("fashion-mnist: not in " + packaged.string() + (own.empty() ? "" : " and not in " + own.string()) +
-                    "; install the package dataset-fashion-mnist, or set OCELLUS_DATA to a folder that holds fashion-mnist/");
+    throw DataError("fashion-mnist: not in " + packaged.string() +
+                    (own.empty() ? "" : " and not in " + own.string()) +
+                    "; install the package dataset-fashion-mnist, or set OCELLUS_DATA to a folder "
+                    "that holds fashion-mnist/");
   }
 };
 
 }  // namespace
 
 void register_idx(Registrar& r) {
-  r.add<Idx>("idx", "images and labels in MNIST's format", split_parameters("folder with the four files"));
+  r.add<Idx>("idx", "images and labels in MNIST's format",
+             split_parameters("folder with the four files"));
   Parameters<FashionOptions> p;
   p.add("split", &FashionOptions::split, "which part").one_of({"train", "test", "all"});
   r.add<FashionMnist>("fashion-mnist", "70,000 pictures of clothes, 28x28, 10 classes", p);

@@ -26,7 +26,8 @@ void MemoryDataset::read(std::span<const int64_t> indices, Samples& out) const {
 
 void MemoryDataset::number_classes() {
   const int top = labels_.empty() ? -1 : *std::ranges::max_element(labels_);
-  for (int i = static_cast<int>(classes_.size()); i <= top; ++i) classes_.push_back(std::to_string(i));
+  for (int i = static_cast<int>(classes_.size()); i <= top; ++i)
+    classes_.push_back(std::to_string(i));
 }
 
 Parameters<SplitOptions> split_parameters(const std::string& path_help) {

@@ -36,7 +36,9 @@ struct SplitOptions {
 };
 /// Parameters `path` and `split`.
 Parameters<SplitOptions> split_parameters(const std::string& path_help);
-inline bool wants(const SplitOptions& o, const char* part) { return o.split == "all" || o.split == part; }
+inline bool wants(const SplitOptions& o, const char* part) {
+  return o.split == "all" || o.split == part;
+}
 
 // Each file registers the types that it holds.
 void register_idx(Registrar& r);

@@ -1,5 +1,6 @@
-#include "memory_dataset.hpp"
 #include "ocellus/core/plugin.hpp"
+
+#include "memory_dataset.hpp"
 
 namespace {
 void register_types(ocellus::Registrar& r) {

@@ -21,9 +21,10 @@ class KernelLossOp : public LossOp {
 
   void run(opencl::Queue& queue, const LossArgs& a) override {
     kernel_(queue, opencl::Range::of(samples_, group), a.prediction.buffer, a.prediction.offset,
-            a.prediction.pixel_stride, a.target.buffer, a.target.offset, a.weights.buffer, a.weights.offset,
-            a.per_sample.buffer, a.per_sample.offset, a.gradient.buffer, a.gradient.offset,
-            a.gradient.pixel_stride, samples_, pixels_, columns_, a.gradient_scale, option_);
+            a.prediction.pixel_stride, a.target.buffer, a.target.offset, a.weights.buffer,
+            a.weights.offset, a.per_sample.buffer, a.per_sample.offset, a.gradient.buffer,
+            a.gradient.offset, a.gradient.pixel_stride, samples_, pixels_, columns_,
+            a.gradient_scale, option_);
   }
 
  private:
@@ -40,15 +41,17 @@ void check_targets(const LossRequest& r, const std::string& name) {
     if (r.target != Shape{n} || r.prediction.rank() != 2)
       throw ShapeError(name + ": one class an item needs a prediction (N, classes); prediction " +
                        r.prediction.str() + ", targets " + r.target.str());
-  } else if (r.target.rank() == 0 || r.target[0] != n || r.target.elements() != r.prediction.elements()) {
-    throw ShapeError(name + ": the network gives " + r.prediction.str() + ", the targets are " + r.target.str());
+  } else if (r.target.rank() == 0 || r.target[0] != n ||
+             r.target.elements() != r.prediction.elements()) {
+    throw ShapeError(name + ": the network gives " + r.prediction.str() + ", the targets are " +
+                     r.target.str());
   }
 }
 
 }  // namespace
 
-std::unique_ptr<LossOp> make_loss(opencl::Device& device, const LossRequest& request, const KernelLoss& loss,
-                                  const std::string& name) {
+std::unique_ptr<LossOp> make_loss(opencl::Device& device, const LossRequest& request,
+                                  const KernelLoss& loss, const std::string& name) {
   check_targets(request, name);
   return std::make_unique<KernelLossOp>(device, request, loss);
 }

@@ -14,10 +14,10 @@ struct KernelLoss {
   float option = 0;  ///< the kernel's own: label smoothing, k, threshold
 };
 
-/// Throws ShapeError, naming `name`, unless the targets fit the prediction: classes (N) for a prediction (N, K), or as many
-/// numbers an item.
-std::unique_ptr<LossOp> make_loss(opencl::Device& device, const LossRequest& request, const KernelLoss& loss,
-                                  const std::string& name);
+/// Throws ShapeError, naming `name`, unless the targets fit the prediction: classes (N) for a
+/// prediction (N, K), or as many numbers an item.
+std::unique_ptr<LossOp> make_loss(opencl::Device& device, const LossRequest& request,
+                                  const KernelLoss& loss, const std::string& name);
 
 // Each file registers the types that it holds.
 void register_categorical_crossentropy(Registrar& r);

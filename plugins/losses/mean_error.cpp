@@ -1,5 +1,6 @@
-// mean_squared_error, mean_absolute_error: mean over the outputs of (p - t)^2 and |p - t|; as losses and as metrics.
-// A class an item stands for its one-hot row, or for the number itself where there is one output.
+// mean_squared_error, mean_absolute_error: mean over the outputs of (p - t)^2 and |p - t|; as
+// losses and as metrics. A class an item stands for its one-hot row, or for the number itself where
+// there is one output.
 #include "kernel_loss.hpp"
 
 namespace ocellus::losses {
@@ -9,7 +10,8 @@ namespace {
 template <class Base, const char* kernel>
 class MeanError : public Base {
  public:
-  std::unique_ptr<LossOp> prepare(opencl::Device& device, const LossRequest& request) const override {
+  std::unique_ptr<LossOp> prepare(opencl::Device& device,
+                                  const LossRequest& request) const override {
     return make_loss(device, request, {kernel}, kernel);
   }
 };

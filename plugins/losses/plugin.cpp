@@ -1,5 +1,6 @@
-#include "kernel_loss.hpp"
 #include "ocellus/core/plugin.hpp"
+
+#include "kernel_loss.hpp"
 
 namespace {
 void register_types(ocellus::Registrar& r) {

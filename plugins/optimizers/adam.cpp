@@ -1,8 +1,9 @@
 // Adam, AdamW: steps scaled by running means of the gradient and of its square,
 //   m += (g - m)(1 - beta_1),  s += (g^2 - s)(1 - beta_2),
 //   v -= rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(s) + epsilon).
-// AdamW also takes weight_decay * rate * v away. Parameters, defaults and formulas as Keras, except that decay acts on kernels
-// alone (Keras decays biases and batch-norm scales too unless told otherwise).
+// AdamW also takes weight_decay * rate * v away. Parameters, defaults and formulas as Keras, except
+// that decay acts on kernels alone (Keras decays biases and batch-norm scales too unless told
+// otherwise).
 #include <cmath>
 
 #include "update.hpp"
@@ -22,12 +23,14 @@ class Adam : public Optimizer {
   explicit Adam(const Options& options) : o_(options) {}
   double learning_rate() const override { return o_.learning_rate; }
   std::vector<std::string> slots() const override { return {"momentum", "velocity"}; }
-  std::unique_ptr<OptimizerOp> prepare(opencl::Device& device, const ArenaLayout& layout) const override {
+  std::unique_ptr<OptimizerOp> prepare(opencl::Device& device,
+                                       const ArenaLayout& layout) const override {
     const auto correction = [o = o_](int64_t t) {
       return std::sqrt(1 - std::pow(o.beta_2, t)) / (1 - std::pow(o.beta_1, t));
     };
-    return make_update(device, layout,
-                       {"adam", "", {o_.beta_1, o_.beta_2, o_.epsilon}, o_.weight_decay, correction});
+    return make_update(
+        device, layout,
+        {"adam", "", {o_.beta_1, o_.beta_2, o_.epsilon}, o_.weight_decay, correction});
   }
 
  private:
@@ -38,10 +41,15 @@ template <class P>
 Parameters<P> parameters() {
   Parameters<P> p;
   p.add("learning_rate", static_cast<double P::*>(&P::learning_rate), "step size").min(0);
-  p.add("beta_1", static_cast<double P::*>(&P::beta_1), "decay of the mean of gradients").min(0).max(1);
-  p.add("beta_2", static_cast<double P::*>(&P::beta_2), "decay of the mean of their squares").min(0).max(1);
+  p.add("beta_1", static_cast<double P::*>(&P::beta_1), "decay of the mean of gradients")
+      .min(0)
+      .max(1);
+  p.add("beta_2", static_cast<double P::*>(&P::beta_2), "decay of the mean of their squares")
+      .min(0)
+      .max(1);
   p.add("epsilon", static_cast<double P::*>(&P::epsilon), "keeps the quotient finite").min(0);
-  p.add("weight_decay", static_cast<double P::*>(&P::weight_decay), "decoupled decay of kernels").min(0);
+  p.add("weight_decay", static_cast<double P::*>(&P::weight_decay), "decoupled decay of kernels")
+      .min(0);
   return p;
 }
 
@@ -49,7 +57,8 @@ Parameters<P> parameters() {
 
 void register_adam(Registrar& r) {
   r.add<Adam>("Adam", "adaptive moments", parameters<Options>());
-  r.add<Adam>("AdamW", "adaptive moments with decoupled weight decay", parameters<DecayingOptions>());
+  r.add<Adam>("AdamW", "adaptive moments with decoupled weight decay",
+              parameters<DecayingOptions>());
 }
 
 }  // namespace ocellus::optimizers

@@ -1,4 +1,5 @@
 #include "ocellus/core/plugin.hpp"
+
 #include "update.hpp"
 
 namespace {
@@ -10,4 +11,5 @@ void register_types(ocellus::Registrar& r) {
 }
 }  // namespace
 
-OCELLUS_PLUGIN("optimizers", "Optimizers and schedules", OCELLUS_VERSION, "Apache-2.0", register_types)
+OCELLUS_PLUGIN("optimizers", "Optimizers and schedules", OCELLUS_VERSION, "Apache-2.0",
+               register_types)

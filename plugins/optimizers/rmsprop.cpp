@@ -1,6 +1,6 @@
 // RMSprop: steps scaled by the root of a running mean of squared gradients,
-//   s = rho s + (1 - rho) g^2,  step = rate * g / sqrt(s + epsilon)   (centered: s - mean^2 under the root)
-//   momentum > 0: m = momentum m + step, v -= m; otherwise v -= step.
+//   s = rho s + (1 - rho) g^2,  step = rate * g / sqrt(s + epsilon)   (centered: s - mean^2 under
+//   the root) momentum > 0: m = momentum m + step, v -= m; otherwise v -= step.
 // Parameters, defaults and formulas as Keras (epsilon inside the root).
 #include "update.hpp"
 
@@ -22,10 +22,13 @@ class RmsProp : public Optimizer {
     if (o_.centered) names.push_back("average_gradient");
     return names;
   }
-  std::unique_ptr<OptimizerOp> prepare(opencl::Device& device, const ArenaLayout& layout) const override {
+  std::unique_ptr<OptimizerOp> prepare(opencl::Device& device,
+                                       const ArenaLayout& layout) const override {
     std::string options = std::string("-DMOMENTUM=") + (o_.momentum > 0 ? "1" : "0");
     options += std::string(" -DCENTERED=") + (o_.centered ? "1" : "0");
-    return make_update(device, layout, {"rmsprop", options, {o_.rho, o_.momentum, o_.epsilon}, o_.weight_decay, {}});
+    return make_update(
+        device, layout,
+        {"rmsprop", options, {o_.rho, o_.momentum, o_.epsilon}, o_.weight_decay, {}});
   }
 
  private:

@@ -1,8 +1,9 @@
-// constant, exponential_decay, cosine_decay, step: a factor on the learning rate over the optimizer's steps. Each may begin
-// with a linear warm-up from 0, after which its own time starts.
+// constant, exponential_decay, cosine_decay, step: a factor on the learning rate over the
+// optimizer's steps. Each may begin with a linear warm-up from 0, after which its own time starts.
 //   exponential_decay  decay_rate^(t / decay_steps); staircase: whole quotients only
-//   cosine_decay       from 1 to alpha along half a cosine (Loshchilov and Hutter, ICLR 2017, without restarts)
-//   step               values[i] between boundaries i - 1 and i, which count epochs
+//   cosine_decay       from 1 to alpha along half a cosine (Loshchilov and Hutter, ICLR 2017,
+//   without restarts) step               values[i] between boundaries i - 1 and i, which count
+//   epochs
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -24,7 +25,8 @@ class WarmedSchedule : public Schedule {
   double factor(int64_t step, int64_t steps_per_epoch, int64_t total) const final {
     const int64_t warm = o_.warmup_steps;
     if (step < warm) return static_cast<double>(step + 1) / static_cast<double>(warm);
-    return after(step - warm, std::max<int64_t>(steps_per_epoch, 1), std::max<int64_t>(total - warm, 1));
+    return after(step - warm, std::max<int64_t>(steps_per_epoch, 1),
+                 std::max<int64_t>(total - warm, 1));
   }
 
  protected:
@@ -46,7 +48,8 @@ struct ExponentialOptions : WarmUp {
 class Exponential : public WarmedSchedule<ExponentialOptions> {
   using WarmedSchedule::WarmedSchedule;
   double after(int64_t step, int64_t steps_per_epoch, int64_t) const override {
-    const double t = static_cast<double>(step) / static_cast<double>(o_.decay_steps ? o_.decay_steps : steps_per_epoch);
+    const double t = static_cast<double>(step) /
+                     static_cast<double>(o_.decay_steps ? o_.decay_steps : steps_per_epoch);
     return std::pow(o_.decay_rate, o_.staircase ? std::floor(t) : t);
   }
 };
@@ -58,7 +61,8 @@ struct CosineOptions : WarmUp {
 class Cosine : public WarmedSchedule<CosineOptions> {
   using WarmedSchedule::WarmedSchedule;
   double after(int64_t step, int64_t, int64_t total) const override {
-    const double t = static_cast<double>(step) / static_cast<double>(o_.decay_steps ? o_.decay_steps : total);
+    const double t =
+        static_cast<double>(step) / static_cast<double>(o_.decay_steps ? o_.decay_steps : total);
     return o_.alpha + (1 - o_.alpha) * 0.5 * (1 + std::cos(std::numbers::pi * std::min(t, 1.)));
   }
 };
@@ -74,7 +78,8 @@ class Step : public WarmedSchedule<StepOptions> {
       for (size_t i = 0; i <= o_.boundaries.size(); ++i) o_.values.push_back(std::pow(0.1, i));
     if (o_.values.size() != o_.boundaries.size() + 1)
       throw UsageError("step: " + std::to_string(o_.boundaries.size()) + " boundaries need " +
-                       std::to_string(o_.boundaries.size() + 1) + " values, not " + std::to_string(o_.values.size()));
+                       std::to_string(o_.boundaries.size() + 1) + " values, not " +
+                       std::to_string(o_.values.size()));
   }
 
  private:
@@ -87,7 +92,9 @@ class Step : public WarmedSchedule<StepOptions> {
 template <class P>
 Parameters<P> with_warmup() {
   Parameters<P> p;
-  p.add("warmup_steps", static_cast<int64_t P::*>(&P::warmup_steps), "steps of linear warm-up from 0").min(0);
+  p.add("warmup_steps", static_cast<int64_t P::*>(&P::warmup_steps),
+        "steps of linear warm-up from 0")
+      .min(0);
   return p;
 }
 
@@ -103,13 +110,15 @@ void register_schedules(Registrar& r) {
   r.add<Exponential>("exponential_decay", "falls by a factor every so many steps", e);
 
   auto c = with_warmup<CosineOptions>();
-  c.add("decay_steps", &CosineOptions::decay_steps, "steps to the lowest; 0: the whole training").min(0);
+  c.add("decay_steps", &CosineOptions::decay_steps, "steps to the lowest; 0: the whole training")
+      .min(0);
   c.add("alpha", &CosineOptions::alpha, "lowest factor").min(0).max(1);
   r.add<Cosine>("cosine_decay", "falls along half a cosine", c);
 
   auto s = with_warmup<StepOptions>();
   s.add("boundaries", &StepOptions::boundaries, "epochs at which the factor changes");
-  s.add("values", &StepOptions::values, "factors, one more than boundaries; empty: 1, 0.1, 0.01, ...");
+  s.add("values", &StepOptions::values,
+        "factors, one more than boundaries; empty: 1, 0.1, 0.01, ...");
   r.add<Step>("step", "piecewise constant", s);
 }
 

@@ -1,5 +1,6 @@
-// SGD: v -= rate * g; with momentum m = momentum * m - rate * g, v += m; Nesterov's v += momentum * m - rate * g.
-// Parameters and formulas as Keras. weight_decay is decoupled (v -= weight_decay * rate * v) and acts on kernels alone.
+// SGD: v -= rate * g; with momentum m = momentum * m - rate * g, v += m; Nesterov's v += momentum *
+// m - rate * g. Parameters and formulas as Keras. weight_decay is decoupled (v -= weight_decay *
+// rate * v) and acts on kernels alone.
 #include "update.hpp"
 
 namespace ocellus::optimizers {
@@ -17,10 +18,12 @@ class Sgd : public Optimizer {
   std::vector<std::string> slots() const override {
     return o_.momentum != 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{};
   }
-  std::unique_ptr<OptimizerOp> prepare(opencl::Device& device, const ArenaLayout& layout) const override {
+  std::unique_ptr<OptimizerOp> prepare(opencl::Device& device,
+                                       const ArenaLayout& layout) const override {
     if (o_.momentum == 0) return make_update(device, layout, {"sgd", "", {}, o_.weight_decay, {}});
-    return make_update(device, layout,
-                       {"sgd_momentum", "", {o_.momentum, o_.nesterov ? 1. : 0.}, o_.weight_decay, {}});
+    return make_update(
+        device, layout,
+        {"sgd_momentum", "", {o_.momentum, o_.nesterov ? 1. : 0.}, o_.weight_decay, {}});
   }
 
  private:

@@ -18,13 +18,15 @@ class UpdateOp : public OptimizerOp {
   }
 
   void step(opencl::Queue& queue, const OptimizerArgs& args) override {
-    const double rate = args.learning_rate * (update_.correction ? update_.correction(args.iteration) : 1);
+    const double rate =
+        args.learning_rate * (update_.correction ? update_.correction(args.iteration) : 1);
     for (const ArenaLayout::Run& run : runs_) {
       opencl::Arguments a;
       a.add(args.values.buffers[run.arena]).add(args.gradients.buffers[run.arena]);
       for (const Arenas& slot : args.slots) a.add(slot.buffers[run.arena]);
       a.add(run.offset).add(run.count).add(static_cast<float>(rate * run.rate_factor));
-      a.add(static_cast<float>(run.decay ? update_.weight_decay * args.learning_rate * run.rate_factor : 0));
+      a.add(static_cast<float>(
+          run.decay ? update_.weight_decay * args.learning_rate * run.rate_factor : 0));
       for (const double c : update_.constants) a.add(static_cast<float>(c));
       const size_t items = (size_t{run.count} + elements_ - 1) / elements_;
       kernel_.launch(queue, opencl::Range::of(items, group_), a);
@@ -40,7 +42,8 @@ class UpdateOp : public OptimizerOp {
 
 }  // namespace
 
-std::unique_ptr<OptimizerOp> make_update(opencl::Device& device, const ArenaLayout& layout, Update update) {
+std::unique_ptr<OptimizerOp> make_update(opencl::Device& device, const ArenaLayout& layout,
+                                         Update update) {
   return std::make_unique<UpdateOp>(device, layout, std::move(update));
 }
 

@@ -14,10 +14,12 @@ struct Update {
   std::string kernel;
   std::string options;            ///< -D of the kernel
   std::vector<double> constants;  ///< its last arguments
-  double weight_decay = 0;        ///< share of a decaying value taken away a step, times the learning rate
+  double weight_decay =
+      0;  ///< share of a decaying value taken away a step, times the learning rate
   std::function<double(int64_t iteration)> correction;  ///< factor on the learning rate; empty: 1
 };
-std::unique_ptr<OptimizerOp> make_update(opencl::Device& device, const ArenaLayout& layout, Update update);
+std::unique_ptr<OptimizerOp> make_update(opencl::Device& device, const ArenaLayout& layout,
+                                         Update update);
 
 // Each file registers the types that it holds.
 void register_sgd(Registrar& r);

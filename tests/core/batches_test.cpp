@@ -18,15 +18,18 @@ std::vector<int> ints(const opencl::Buffer& b, int n) {
   return v;
 }
 
-/// One epoch on the host: places of the items in order, each batch checked against the data set itself.
-std::vector<int> walk(Batches& batches, const Bars& data, int64_t epoch, const BatchOptions& o, bool weighted, int64_t first = 0) {
+/// One epoch on the host: places of the items in order, each batch checked against the data set
+/// itself.
+std::vector<int> walk(Batches& batches, const Bars& data, int64_t epoch, const BatchOptions& o,
+                      bool weighted, int64_t first = 0) {
   opencl::Queue& queue = world().device->compute();
   std::vector<float> scale, shift;
   std::vector<int> order, seen;
   o.preprocessing.affine(1, scale, shift, order);
   batches.start(epoch, first);
   for (Batch b; batches.next(b);) {
-    const Array images = download(queue, b.images), targets = download(queue, b.targets), weights = download(queue, b.weights);
+    const Array images = download(queue, b.images), targets = download(queue, b.targets),
+                weights = download(queue, b.weights);
     const std::vector<int> samples = ints(b.samples, o.batch);
     BOOST_REQUIRE(images.shape() == (Shape{o.batch, 8, 8, 1}));
     for (int i = 0; i < o.batch; ++i) {
@@ -34,7 +37,8 @@ std::vector<int> walk(Batches& batches, const Bars& data, int64_t epoch, const B
       BOOST_TEST(weights.f32()[i] == (i < b.count ? (weighted ? Bars::weight(item) : 1.0f) : 0.0f));
       BOOST_TEST(targets.i32()[i] == data.label(item));
       for (int p = 0; p < 64; ++p)
-        BOOST_REQUIRE_SMALL(images.f32()[i * 64 + p] - (data.pixel(item, p) * scale[0] + shift[0]), 1e-5f);
+        BOOST_REQUIRE_SMALL(images.f32()[i * 64 + p] - (data.pixel(item, p) * scale[0] + shift[0]),
+                            1e-5f);
       if (i < b.count) seen.push_back(samples[i]);
     }
   }
@@ -82,7 +86,8 @@ BOOST_AUTO_TEST_CASE(subsets_and_short_places) {
     o.subset = {3, 5, 8, 13, 21, 34, 2, 1, 0, 39, 17};
     Batches batches(*world().device, data, o);
     BOOST_TEST(batches.size() == 11);
-    BOOST_TEST(walk(batches, *data, 0, o, false) == (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
+    BOOST_TEST(walk(batches, *data, 0, o, false) ==
+               (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}));
     // The last batch straight into a place of its own size.
     batches.start(0, 1);
     BOOST_REQUIRE_EQUAL(batches.next_count(), 3);
@@ -91,11 +96,13 @@ BOOST_AUTO_TEST_CASE(subsets_and_short_places) {
     BOOST_REQUIRE(batches.next(b, place));
     const Array images = download(world().device->compute(), place);
     for (int i = 0; i < 3; ++i)
-      for (int p = 0; p < 64; ++p) BOOST_REQUIRE_EQUAL(images.f32()[i * 64 + p], data->pixel(o.subset[8 + i], p));
+      for (int p = 0; p < 64; ++p)
+        BOOST_REQUIRE_EQUAL(images.f32()[i * 64 + p], data->pixel(o.subset[8 + i], p));
     BOOST_TEST(!batches.next(b, place));
     BOOST_TEST(batches.next_count() == 0);
     batches.start(0);
-    BOOST_CHECK_EXCEPTION(batches.next(b, Tensor::make(*world().device, {8, 9, 8, 1}, "test")), ShapeError, says("(8, 8, 1)"));
+    BOOST_CHECK_EXCEPTION(batches.next(b, Tensor::make(*world().device, {8, 9, 8, 1}, "test")),
+                          ShapeError, says("(8, 8, 1)"));
   }
 }
 
@@ -135,7 +142,8 @@ BOOST_AUTO_TEST_CASE(colours_are_reordered_and_scaled_by_channel) {
       out = {};
       Array u(Shape{n, 2, 3, 3}, DType::u8);
       for (int i = 0; i < n; ++i)
-        for (int k = 0; k < 18; ++k) u.u8()[i * 18 + k] = static_cast<uint8_t>(value(indices[i], k));
+        for (int k = 0; k < 18; ++k)
+          u.u8()[i * 18 + k] = static_cast<uint8_t>(value(indices[i], k));
       out.images = floats ? u.to_f32() : u;
     }
   };
@@ -154,6 +162,8 @@ BOOST_AUTO_TEST_CASE(colours_are_reordered_and_scaled_by_channel) {
       const float mean[] = {103.939f, 116.779f, 123.68f};
       for (int i = 0; i < 4; ++i)
         for (int k = 0; k < 18; ++k)
-          BOOST_REQUIRE_SMALL(images.f32()[i * 18 + k] - (Colours::value(i, k - k % 3 + 2 - k % 3) - mean[k % 3]), 1e-4f);
+          BOOST_REQUIRE_SMALL(
+              images.f32()[i * 18 + k] - (Colours::value(i, k - k % 3 + 2 - k % 3) - mean[k % 3]),
+              1e-4f);
     }
 }

@@ -6,18 +6,24 @@
 
 namespace ocellus::test {
 
-/// Noisy 8x8 pictures of four classes: a bright bar at the top, bottom, left or right. u8, learnable in a few epochs.
+/// Noisy 8x8 pictures of four classes: a bright bar at the top, bottom, left or right. u8,
+/// learnable in a few epochs.
 class Bars : public Dataset {
  public:
   explicit Bars(int n, unsigned seed = 1, bool as_floats = false, bool weighted = false)
-      : n_(n), images_(Shape{n, 8, 8, 1}, DType::u8), labels_(n), floats_(as_floats), weighted_(weighted) {
+      : n_(n),
+        images_(Shape{n, 8, 8, 1}, DType::u8),
+        labels_(n),
+        floats_(as_floats),
+        weighted_(weighted) {
     std::mt19937 rng(seed);
     for (int i = 0; i < n; ++i) {
       labels_[i] = static_cast<int>(rng() % 4);
       for (int y = 0; y < 8; ++y)
         for (int x = 0; x < 8; ++x) {
           const int place[] = {y, 7 - y, x, 7 - x};
-          images_.u8()[i * 64 + y * 8 + x] = static_cast<uint8_t>(rng() % 120 + (place[labels_[i]] < 2 ? 110 : 0));
+          images_.u8()[i * 64 + y * 8 + x] =
+              static_cast<uint8_t>(rng() % 120 + (place[labels_[i]] < 2 ? 110 : 0));
         }
     }
   }

@@ -1,3 +1,5 @@
+#include "ocellus/core/trainer.hpp"
+
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,14 +15,14 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/graph_builder.hpp"
 #include "ocellus/core/model.hpp"
-#include "ocellus/core/trainer.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
 
 namespace {
 
-/// Convolution, batch normalization (states), dropout (randomness) and a short last batch: everything that resuming could lose.
+/// Convolution, batch normalization (states), dropout (randomness) and a short last batch:
+/// everything that resuming could lose.
 std::unique_ptr<Network> small_cnn(uint64_t seed = 5) {
   GraphBuilder b("small");
   b.input({8, 8, 1});
@@ -43,7 +45,10 @@ TrainingOptions small_options() {
   o.batch = 32;
   o.optimizer = "Adam";
   o.optimizer_parameters["learning_rate"] = 0.01;
-  o.augmenters = {{"RandomTranslation", Json::parse(R"({"height_factor": 0.05, "width_factor": 0.05, "fill_mode": "nearest"})", "test")}};
+  o.augmenters = {
+      {"RandomTranslation",
+       Json::parse(R"({"height_factor": 0.05, "width_factor": 0.05, "fill_mode": "nearest"})",
+                   "test")}};
   return o;
 }
 
@@ -114,7 +119,8 @@ BOOST_AUTO_TEST_CASE(same_seed_same_bits) {
   BOOST_TEST(first.back().loss == second.back().loss);
   o.seed = 2;
   Trainer(world().registry, *c, data, nullptr, o).run(silent, quiet);
-  BOOST_TEST(!std::ranges::equal(a->read_weights()[0].values[0].bytes(), c->read_weights()[0].values[0].bytes()));
+  BOOST_TEST(!std::ranges::equal(a->read_weights()[0].values[0].bytes(),
+                                 c->read_weights()[0].values[0].bytes()));
 }
 
 BOOST_AUTO_TEST_CASE(resuming_changes_no_bit) {
@@ -132,13 +138,15 @@ BOOST_AUTO_TEST_CASE(resuming_changes_no_bit) {
   o.checkpoint = dir / "run.h5";
   o.resume = true;
   int interruptions = 0;
-  // Each turn does a few steps more, from a fresh process's point of view: new network, new trainer.
+  // Each turn does a few steps more, from a fresh process's point of view: new network, new
+  // trainer.
   for (;;) {
     auto network = small_cnn(77);  // other initial weights: all must come from the file
     if (interruptions == 0) network = small_cnn();
     Stopper stop(7);
     try {
-      const History resumed = Trainer(world().registry, *network, data, nullptr, o).run(stop, quiet);
+      const History resumed =
+          Trainer(world().registry, *network, data, nullptr, o).run(stop, quiet);
       check_same_bits(*straight, *network);
       BOOST_REQUIRE_EQUAL(resumed.size(), history.size());
       for (size_t i = 0; i < history.size(); ++i) {
@@ -171,8 +179,8 @@ TrainingOptions killed_options(const std::filesystem::path& checkpoint) {
 /// This program again, for the one case that trains on $OCELLUS_TEST_CHECKPOINT.
 pid_t spawn_training(const std::filesystem::path& checkpoint) {
   setenv(child_variable, checkpoint.c_str(), 1);
-  char program[] = "/proc/self/exe", only[] = "--run_test=trains_in_a_process_of_its_own", quiet_log[] = "--log_level=nothing",
-       quiet_report[] = "--report_level=no";
+  char program[] = "/proc/self/exe", only[] = "--run_test=trains_in_a_process_of_its_own",
+       quiet_log[] = "--log_level=nothing", quiet_report[] = "--report_level=no";
   char* arguments[] = {program, only, quiet_log, quiet_report, nullptr};
   pid_t pid = 0;
   BOOST_REQUIRE_EQUAL(posix_spawn(&pid, program, nullptr, nullptr, arguments, environ), 0);
@@ -186,8 +194,9 @@ BOOST_AUTO_TEST_CASE(trains_in_a_process_of_its_own) {
   const char* checkpoint = std::getenv(child_variable);
   if (!checkpoint) return;  // only as a child of the next case
   auto network = small_cnn();
-  BOOST_CHECK_NO_THROW(
-      Trainer(world().registry, *network, std::make_shared<Bars>(333), nullptr, killed_options(checkpoint)).run(silent, quiet));
+  BOOST_CHECK_NO_THROW(Trainer(world().registry, *network, std::make_shared<Bars>(333), nullptr,
+                               killed_options(checkpoint))
+                           .run(silent, quiet));
 }
 
 BOOST_AUTO_TEST_CASE(a_killed_training_resumes_to_the_same_bits) {
@@ -207,18 +216,21 @@ BOOST_AUTO_TEST_CASE(a_killed_training_resumes_to_the_same_bits) {
   int64_t last_iteration = 0;
   for (const int delay : {3, 11, 24}) {
     const bool there = std::filesystem::exists(checkpoint);
-    const auto before = there ? last_write_time(checkpoint) : std::filesystem::file_time_type::min();
+    const auto before =
+        there ? last_write_time(checkpoint) : std::filesystem::file_time_type::min();
     const pid_t child = spawn_training(checkpoint);
     for (int i = 0; i < 6000; ++i) {  // until it has written something new
       std::error_code ignored;
-      if (std::filesystem::exists(checkpoint, ignored) && last_write_time(checkpoint) != before) break;
+      if (std::filesystem::exists(checkpoint, ignored) && last_write_time(checkpoint) != before)
+        break;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(delay));
     kill(child, SIGKILL);
     int status = 0;
     waitpid(child, &status, 0);
-    const ModelDocument d = open_model(world().registry, {checkpoint.string(), Json::object(), true}, quiet);
+    const ModelDocument d =
+        open_model(world().registry, {checkpoint.string(), Json::object(), true}, quiet);
     const int64_t iteration = d.training_state.at("iteration").as_int64();
     BOOST_TEST(iteration > last_iteration);
     last_iteration = iteration;
@@ -241,7 +253,8 @@ BOOST_AUTO_TEST_CASE(resuming_with_other_options_is_refused) {
   auto network = small_cnn();
   Trainer(world().registry, *network, data, nullptr, o).run(silent, quiet);
   o.resume = true;
-  for (const auto& [change, message] : std::vector<std::pair<std::function<void(TrainingOptions&)>, std::string>>{
+  for (const auto& [change, message] :
+       std::vector<std::pair<std::function<void(TrainingOptions&)>, std::string>>{
            {[](TrainingOptions& t) { t.batch = 16; }, "batch 32"},
            {[](TrainingOptions& t) { t.seed = 9; }, "seed 1"},
            {[](TrainingOptions& t) { t.validation_split = 0; }, "items 90"},
@@ -286,8 +299,10 @@ BOOST_AUTO_TEST_CASE(the_last_good_checkpoint_survives_a_diverging_run) {
     o.checkpoint_every = every;
     auto network = small_cnn();
     Trainer trainer(world().registry, *network, std::make_shared<Bars>(200), nullptr, o);
-    BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), Error, says("run.h5 holds the last good state"));
-    const ModelDocument d = open_model(world().registry, {o.checkpoint.string(), Json::object(), true}, quiet);
+    BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), Error,
+                          says("run.h5 holds the last good state"));
+    const ModelDocument d =
+        open_model(world().registry, {o.checkpoint.string(), Json::object(), true}, quiet);
     // A step too far may still give finite weights.
     const int64_t iteration = d.training_state.at("iteration").as_int64();
     BOOST_TEST((iteration == 6 || (every == 1 && iteration == 7)));
@@ -305,7 +320,8 @@ BOOST_AUTO_TEST_CASE(early_stopping_brings_the_best_weights_back) {
   o.optimizer_parameters["learning_rate"] = 0.3;  // wild: the validation loss goes up and down
   Lines log;
   const auto validation = std::make_shared<Bars>(100, 7);
-  const History h = Trainer(world().registry, *network, std::make_shared<Bars>(200), validation, o).run(silent, log);
+  const History h = Trainer(world().registry, *network, std::make_shared<Bars>(200), validation, o)
+                        .run(silent, log);
   size_t best = 0;
   for (size_t i = 0; i < h.size(); ++i)
     if (h[i].validation_loss < h[best].validation_loss) best = i;

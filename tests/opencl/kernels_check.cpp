@@ -1,6 +1,7 @@
-// Every primitive in both kernel families on small problems, compared with the host: what runs under Oclgrind (`./dev
-// kernels-check`), which finds reads and writes out of bounds, uninitialised reads and data races, but is too slow for the tests.
-// It also takes another OpenCL implementation by name: `RUSTICL_ENABLE=llvmpipe kernels_check --device=llvmpipe`.
+// Every primitive in both kernel families on small problems, compared with the host: what runs
+// under Oclgrind (`./dev kernels-check`), which finds reads and writes out of bounds, uninitialised
+// reads and data races, but is too slow for the tests. It also takes another OpenCL implementation
+// by name: `RUSTICL_ENABLE=llvmpipe kernels_check --device=llvmpipe`.
 #include <fmt/format.h>
 
 #include <functional>
@@ -61,8 +62,9 @@ class Checker {
     const double error = error_ratio(actual.get(), expected, terms);
     const bool good = error <= 1 && actual.guards_intact();
     fmt::print("{:6} {:40} {}\n", family_, what,
-               good ? "ok" : fmt::format("FAILED: {:.3g} times the error bound{}", error,
-                                         actual.guards_intact() ? "" : ", guard words overwritten"));
+               good ? "ok"
+                    : fmt::format("FAILED: {:.3g} times the error bound{}", error,
+                                  actual.guards_intact() ? "" : ", guard words overwritten"));
     std::fflush(stdout);  // a crash of the driver must not hide how far it came
     failures_ += !good;
   }
@@ -76,14 +78,19 @@ class Checker {
 void check_pointwise(Checker& c) {
   const int rows = 5, columns = 19;
   const auto a = random_values(rows * columns, 1), b = random_values(columns, 2);
-  Guarded x = c.matrix(rows, columns, a), v = c.matrix(1, columns, b), y = c.matrix(rows, columns, 3);
-  PointwiseProblem p{rows, columns, {PointwiseProblem::Input::matrix, PointwiseProblem::Input::per_column}, {"fmax(x * x1, p0)"}};
+  Guarded x = c.matrix(rows, columns, a), v = c.matrix(1, columns, b),
+          y = c.matrix(rows, columns, 3);
+  PointwiseProblem p{rows,
+                     columns,
+                     {PointwiseProblem::Input::matrix, PointwiseProblem::Input::per_column},
+                     {"fmax(x * x1, p0)"}};
   p.scalars = 1;
   const Operand inputs[] = {x.operand(), v.operand()}, outputs[] = {y.operand()};
   const float scalars[] = {-0.1f};
   Pointwise(c.device(), p).run(c.queue(), inputs, outputs, scalars);
   Doubles expected(rows * columns);
-  for (int i = 0; i < rows * columns; ++i) expected[i] = std::max(double(a[i]) * b[i % columns], -0.1);
+  for (int i = 0; i < rows * columns; ++i)
+    expected[i] = std::max(double(a[i]) * b[i % columns], -0.1);
   c.check("pointwise", y, expected);
 }
 
@@ -95,7 +102,8 @@ void check_reduce(Checker& c, int rows, int columns) {
     sums[i % columns] += x[i], row_sums[i / columns] += x[i], squares[0] += double(x[i]) * x[i];
     moments[i % columns] += x[i] / double(rows);
   }
-  for (size_t i = 0; i < x.size(); ++i) moments[columns + i % columns] += std::pow(x[i] - moments[i % columns], 2) / rows;
+  for (size_t i = 0; i < x.size(); ++i)
+    moments[columns + i % columns] += std::pow(x[i] - moments[i % columns], 2) / rows;
   const auto reduce = [&](const char* name, Op op, const Doubles& expected, double terms) {
     Guarded in = c.matrix(rows, columns, x), out(c.device(), 1, static_cast<int>(expected.size()));
     const Reduce r(c.device(), op, rows, columns);
@@ -116,8 +124,10 @@ void check_segments(Checker& c) {
     const size_t at = i / columns / segment * columns + i % columns;
     mean[at] += x[i] / double(segment), top[at] = std::max<double>(top[at], x[i]);
   }
-  Guarded in = c.matrix(segments * segment, columns, x), out(c.device(), segments, columns), where(c.device(), segments, columns);
-  Reduce(c.device(), Reduce::Op::mean_segments, segments * segment, columns, segment).run(c.queue(), in.operand(), out.operand());
+  Guarded in = c.matrix(segments * segment, columns, x), out(c.device(), segments, columns),
+          where(c.device(), segments, columns);
+  Reduce(c.device(), Reduce::Op::mean_segments, segments * segment, columns, segment)
+      .run(c.queue(), in.operand(), out.operand());
   c.check("mean_segments", out, mean, segment);
   Reduce(c.device(), Reduce::Op::max_rows, segments * segment, columns, segment)
       .run(c.queue(), in.operand(), out.operand(), {}, where.operand());
@@ -137,8 +147,8 @@ void check_softmax(Checker& c) {
     }
     for (int i = r * columns; i < (r + 1) * columns; ++i) dx[i] = y[i] * (dy[i] - dot);
   }
-  Guarded in = c.matrix(rows, columns, x), out(c.device(), rows, columns), gradient = c.matrix(rows, columns, dy),
-          to(c.device(), rows, columns);
+  Guarded in = c.matrix(rows, columns, x), out(c.device(), rows, columns),
+          gradient = c.matrix(rows, columns, dy), to(c.device(), rows, columns);
   const Softmax softmax(c.device(), rows, columns);
   softmax.forward_log(c.queue(), in.operand(), out.operand());
   c.check("softmax log", out, log_y, columns);
@@ -149,27 +159,33 @@ void check_softmax(Checker& c) {
 }
 
 void check_pooling(Checker& c, PoolingProblem::Mode mode, int channels, int kernel, int stride) {
-  const PoolingProblem p{mode, 2, channels, Axis::same(5, kernel, stride), Axis::same(6, kernel, stride)};
+  const PoolingProblem p{mode, 2, channels, Axis::same(5, kernel, stride),
+                         Axis::same(6, kernel, stride)};
   const bool max = mode == PoolingProblem::Mode::max;
   const int in = p.batch * p.h.in * p.w.in, out = p.batch * p.h.out * p.w.out;
-  const auto x = random_values(size_t(in) * channels, 1), dy = random_values(size_t(out) * channels, 2);
+  const auto x = random_values(size_t(in) * channels, 1),
+             dy = random_values(size_t(out) * channels, 2);
   Doubles y(size_t(out) * channels), dx(size_t(in) * channels);
   for (int o = 0; o < out * channels; ++o) {
-    const int ch = o % channels, ox = o / channels % p.w.out, oy = o / channels / p.w.out % p.h.out, b = o / channels / p.w.out / p.h.out;
+    const int ch = o % channels, ox = o / channels % p.w.out, oy = o / channels / p.w.out % p.h.out,
+              b = o / channels / p.w.out / p.h.out;
     std::vector<int> taps;
     for (int i = oy * stride - p.h.pad_before; i < oy * stride - p.h.pad_before + kernel; ++i)
       for (int j = ox * stride - p.w.pad_before; j < ox * stride - p.w.pad_before + kernel; ++j)
-        if (i >= 0 && i < p.h.in && j >= 0 && j < p.w.in) taps.push_back(((b * p.h.in + i) * p.w.in + j) * channels + ch);
-    const int top = *std::max_element(taps.begin(), taps.end(), [&](int a, int d) { return x[a] < x[d]; });
+        if (i >= 0 && i < p.h.in && j >= 0 && j < p.w.in)
+          taps.push_back(((b * p.h.in + i) * p.w.in + j) * channels + ch);
+    const int top =
+        *std::max_element(taps.begin(), taps.end(), [&](int a, int d) { return x[a] < x[d]; });
     for (int t : taps) {
       if (!max) y[o] += x[t] / double(taps.size()), dx[t] += dy[o] / double(taps.size());
     }
     if (max) y[o] = x[top], dx[top] += dy[o];
   }
-  Guarded input = c.matrix(in, channels, x), output(c.device(), out, channels), gradient = c.matrix(out, channels, dy),
-          to(c.device(), in, channels);
+  Guarded input = c.matrix(in, channels, x), output(c.device(), out, channels),
+          gradient = c.matrix(out, channels, dy), to(c.device(), in, channels);
   const Pooling pooling(c.device(), p);
-  const std::string name = fmt::format("{} pooling {}x{}/{} of {}", max ? "max" : "average", kernel, kernel, stride, channels);
+  const std::string name = fmt::format("{} pooling {}x{}/{} of {}", max ? "max" : "average", kernel,
+                                       kernel, stride, channels);
   pooling.forward(c.queue(), input.operand(), output.operand());
   c.check(name, output, y, kernel * kernel);
   pooling.backward(c.queue(), input.operand(), output.operand(), gradient.operand(), to.operand());
@@ -198,16 +214,20 @@ void check_movement(Checker& c) {
   gather_rows(c.queue(), in.operand(), c.integers(index), picked.operand(), 3, columns);
   c.check("gather_rows", picked, gathered);
 
-  // The matrix as an image of 3 x 6 pixels, and a window of 4 x 4 that hangs over its upper left corner.
+  // The matrix as an image of 3 x 6 pixels, and a window of 4 x 4 that hangs over its upper left
+  // corner.
   Doubles window, padded;
   for (int i = -1; i < 3; ++i)
     for (int j = -2; j < 2; ++j)
-      for (int ch = 0; ch < columns; ++ch) window.push_back(i < 0 || j < 0 ? 0.5 : x[(i * 6 + j) * columns + ch]);
+      for (int ch = 0; ch < columns; ++ch)
+        window.push_back(i < 0 || j < 0 ? 0.5 : x[(i * 6 + j) * columns + ch]);
   for (int i = -1; i < 3; ++i)
     for (int j = -2; j < 6; ++j)
-      for (int ch = 0; ch < columns; ++ch) padded.push_back(i < 0 || j < 0 ? 0.5 : x[(i * 6 + j) * columns + ch]);
+      for (int ch = 0; ch < columns; ++ch)
+        padded.push_back(i < 0 || j < 0 ? 0.5 : x[(i * 6 + j) * columns + ch]);
   Guarded cut(c.device(), 16, columns), large(c.device(), 32, columns);
-  gather_windows(c.queue(), {1, 4, 4, columns, 3, 6, 0, 0, 0.5f}, in.operand(), {}, c.integers({-1, -2}), {}, {}, cut.operand());
+  gather_windows(c.queue(), {1, 4, 4, columns, 3, 6, 0, 0, 0.5f}, in.operand(), {},
+                 c.integers({-1, -2}), {}, {}, cut.operand());
   c.check("gather_windows", cut, window);
   const PadProblem p{1, 3, 6, columns, 1, 0, 2, 0, 0.5f};
   pad(c.queue(), p, in.operand(), large.operand());
@@ -222,7 +242,9 @@ void check_random(Checker& c) {
   const auto x = random_values(rows * columns, 1);
   Doubles uniform(rows * columns), dropped(rows * columns);
   for (int i = 0; i < rows * columns; ++i) {
-    const uint32_t element = i % columns, counter[4] = {element / 4, static_cast<uint32_t>(i / columns), stream.node, stream.step};
+    const uint32_t element = i % columns,
+                   counter[4] = {element / 4, static_cast<uint32_t>(i / columns), stream.node,
+                                 stream.step};
     const uint32_t key[2] = {12345, 0};
     uint32_t words[4];
     philox4x32(counter, key, words);
@@ -239,7 +261,8 @@ void check_random(Checker& c) {
     for (int i = 0; i < columns - 1; ++i) {
       const double* pair = &uniform[r * columns + i / 2 * 2];
       const double angle = 2 * M_PI * pair[1];
-      normal.push_back(std::sqrt(-2 * std::log(1 - pair[0])) * (i % 2 ? std::sin(angle) : std::cos(angle)));
+      normal.push_back(std::sqrt(-2 * std::log(1 - pair[0])) *
+                       (i % 2 ? std::sin(angle) : std::cos(angle)));
     }
   Guarded pairs(c.device(), rows, columns - 1);
   random_normal(c.queue(), stream, pairs.operand(), rows, columns - 1);
@@ -247,25 +270,37 @@ void check_random(Checker& c) {
 }
 
 void check_gemm(Checker& c, bool transpose_a, bool transpose_b) {
-  GemmProblem p{19, 21, 37, transpose_a, transpose_b, false, {{{Stage::Kind::bias, ""}, {Stage::Kind::expression, "fmax(x, 0.0f)"}}}};
-  const auto a = random_values(p.m * p.k, 1), b = random_values(p.k * p.n, 2), bias = random_values(p.n, 3);
+  GemmProblem p{19,
+                21,
+                37,
+                transpose_a,
+                transpose_b,
+                false,
+                {{{Stage::Kind::bias, ""}, {Stage::Kind::expression, "fmax(x, 0.0f)"}}}};
+  const auto a = random_values(p.m * p.k, 1), b = random_values(p.k * p.n, 2),
+             bias = random_values(p.n, 3);
   Doubles expected(p.m * p.n);
   for (int i = 0; i < p.m; ++i)
     for (int j = 0; j < p.n; ++j) {
       double sum = bias[j];
       for (int l = 0; l < p.k; ++l)
-        sum += double(a[transpose_a ? l * p.m + i : i * p.k + l]) * b[transpose_b ? j * p.k + l : l * p.n + j];
+        sum += double(a[transpose_a ? l * p.m + i : i * p.k + l]) *
+               b[transpose_b ? j * p.k + l : l * p.n + j];
       expected[i * p.n + j] = std::max(0.0, sum);
     }
   Guarded da = c.matrix(transpose_a ? p.k : p.m, transpose_a ? p.m : p.k, a);
-  Guarded db = c.matrix(transpose_b ? p.n : p.k, transpose_b ? p.k : p.n, b), dbias = c.matrix(1, p.n, bias);
+  Guarded db = c.matrix(transpose_b ? p.n : p.k, transpose_b ? p.k : p.n, b),
+          dbias = c.matrix(1, p.n, bias);
   for (const std::string& algorithm : Gemm::algorithms(c.device(), p)) {
     if (algorithm == "clblast") continue;  // not ours to check
     Guarded out(c.device(), p.m, p.n);
     const Gemm gemm(c.device(), p, algorithm);
     const Operand epilogue[] = {dbias.operand()};
-    gemm.run(c.queue(), da.operand(), db.operand(), out.operand(), epilogue, c.scratch(gemm.workspace_bytes()));
-    c.check(fmt::format("gemm {}{}{}", algorithm, transpose_a ? " A^T" : "", transpose_b ? " B^T" : ""), out, expected, p.k);
+    gemm.run(c.queue(), da.operand(), db.operand(), out.operand(), epilogue,
+             c.scratch(gemm.workspace_bytes()));
+    c.check(
+        fmt::format("gemm {}{}{}", algorithm, transpose_a ? " A^T" : "", transpose_b ? " B^T" : ""),
+        out, expected, p.k);
   }
 }
 
@@ -273,12 +308,15 @@ void check_convolution(Checker& c, int channels, int filters, int stride) {
   ConvolutionProblem p;
   p.batch = 2, p.in_channels = channels, p.out_channels = filters;
   p.h = Axis::same(6, 3, stride), p.w = Axis::same(7, 3, stride);
-  const int in = p.batch * p.h.in * p.w.in, out = p.batch * p.h.out * p.w.out, weights = 9 * channels * filters;
-  const auto x = random_values(in * channels, 1), w = random_values(weights, 2), dy = random_values(out * filters, 3);
+  const int in = p.batch * p.h.in * p.w.in, out = p.batch * p.h.out * p.w.out,
+            weights = 9 * channels * filters;
+  const auto x = random_values(in * channels, 1), w = random_values(weights, 2),
+             dy = random_values(out * filters, 3);
   Doubles y(out * filters), dx(in * channels), dw(weights);
   for (int o = 0; o < out; ++o)
     for (int tap = 0; tap < 9; ++tap) {
-      const int i = o / p.w.out % p.h.out * stride - p.h.pad_before + tap / 3, j = o % p.w.out * stride - p.w.pad_before + tap % 3;
+      const int i = o / p.w.out % p.h.out * stride - p.h.pad_before + tap / 3,
+                j = o % p.w.out * stride - p.w.pad_before + tap % 3;
       if (i < 0 || i >= p.h.in || j < 0 || j >= p.w.in) continue;
       const int pixel = (o / p.w.out / p.h.out * p.h.in + i) * p.w.in + j;
       for (int ci = 0; ci < channels; ++ci)
@@ -289,7 +327,8 @@ void check_convolution(Checker& c, int channels, int filters, int stride) {
           dw[at] += double(x[pixel * channels + ci]) * dy[o * filters + co];
         }
     }
-  Guarded dev_x = c.matrix(in, channels, x), dev_w = c.matrix(1, weights, w), dev_dy = c.matrix(out, filters, dy);
+  Guarded dev_x = c.matrix(in, channels, x), dev_w = c.matrix(1, weights, w),
+          dev_dy = c.matrix(out, filters, dy);
   const auto name = [&](const char* pass, const std::string& algorithm) {
     return fmt::format("convolution {} {} {} to {}/{}", pass, algorithm, channels, filters, stride);
   };
@@ -298,7 +337,8 @@ void check_convolution(Checker& c, int channels, int filters, int stride) {
     const ConvolutionForward plan(c.device(), p, algorithm);
     const Buffer packed = c.scratch(plan.packed_bytes());
     plan.pack(c.queue(), dev_w.operand(), packed);
-    plan.run(c.queue(), dev_x.operand(), dev_w.operand(), packed, result.operand(), {}, c.scratch(plan.workspace_bytes()));
+    plan.run(c.queue(), dev_x.operand(), dev_w.operand(), packed, result.operand(), {},
+             c.scratch(plan.workspace_bytes()));
     c.check(name("forward", algorithm), result, y, 9 * channels);
   }
   for (const std::string& algorithm : ConvolutionBackwardData::algorithms(c.device(), p)) {
@@ -306,13 +346,15 @@ void check_convolution(Checker& c, int channels, int filters, int stride) {
     const ConvolutionBackwardData plan(c.device(), p, algorithm);
     const Buffer packed = c.scratch(plan.packed_bytes());
     plan.pack(c.queue(), dev_w.operand(), packed);
-    plan.run(c.queue(), dev_dy.operand(), dev_w.operand(), packed, result.operand(), c.scratch(plan.workspace_bytes()));
+    plan.run(c.queue(), dev_dy.operand(), dev_w.operand(), packed, result.operand(),
+             c.scratch(plan.workspace_bytes()));
     c.check(name("data", algorithm), result, dx, 9 * filters);
   }
   for (const std::string& algorithm : ConvolutionBackwardWeights::algorithms(c.device(), p)) {
     Guarded result(c.device(), 1, weights);
     const ConvolutionBackwardWeights plan(c.device(), p, algorithm);
-    plan.run(c.queue(), dev_x.operand(), dev_dy.operand(), result.operand(), c.scratch(plan.workspace_bytes()));
+    plan.run(c.queue(), dev_x.operand(), dev_dy.operand(), result.operand(),
+             c.scratch(plan.workspace_bytes()));
     c.check(name("weights", algorithm), result, dw, out);
   }
 }

@@ -10,7 +10,8 @@ namespace cl = ocellus::opencl;
 
 namespace {
 
-void check_same(const GuardedMatrix& actual, const std::vector<float>& expected, const std::string& what) {
+void check_same(const GuardedMatrix& actual, const std::vector<float>& expected,
+                const std::string& what) {
   BOOST_CHECK_MESSAGE(same_bits(actual.values(), expected), what);
 }
 
@@ -31,16 +32,17 @@ BOOST_AUTO_TEST_CASE(copy_matrix) {
       for (bool accumulate : {false, true}) {
         const size_t n = size_t(c.rows) * c.columns;
         const auto x = noise(n, 1), before = noise(n, 2);
-        const GuardedMatrix from(*device, c.rows, c.columns, c.gap, 2, x), to(*device, c.rows, c.columns, 2 * c.gap, 3, before);
+        const GuardedMatrix from(*device, c.rows, c.columns, c.gap, 2, x),
+            to(*device, c.rows, c.columns, 2 * c.gap, 3, before);
         cl::copy_matrix(device->compute(), from, to, c.rows, c.columns, accumulate);
         check_same(to, accumulate ? sum(before, x) : x, describe(*device) + " copy_matrix");
       }
 }
 
 BOOST_AUTO_TEST_CASE(transpose_every_order) {
-  const std::vector<std::vector<int>> shapes = {{1},          {5},           {1, 1},        {17, 1},      {33, 18},
-                                                {2, 3, 5},    {1, 19, 17},   {4, 1, 16},    {2, 3, 4, 5}, {3, 17, 1, 18},
-                                                {2, 3, 2, 4, 3}, {2, 1, 17, 3, 2}};
+  const std::vector<std::vector<int>> shapes = {
+      {1},         {5},        {1, 1},       {17, 1},        {33, 18},        {2, 3, 5},
+      {1, 19, 17}, {4, 1, 16}, {2, 3, 4, 5}, {3, 17, 1, 18}, {2, 3, 2, 4, 3}, {2, 1, 17, 3, 2}};
   for (const auto& device : both_families())
     for (const auto& shape : shapes) {
       std::vector<int> order(shape.size());
@@ -63,7 +65,8 @@ BOOST_AUTO_TEST_CASE(transpose_every_order) {
         const GuardedMatrix y(*device, 1, n, 0, 1);
         cl::transpose(device->compute(), x, y, shape, order);
         std::string what = describe(*device) + " transpose";
-        for (size_t i = 0; i < shape.size(); ++i) what += " " + std::to_string(shape[i]) + ":" + std::to_string(order[i]);
+        for (size_t i = 0; i < shape.size(); ++i)
+          what += " " + std::to_string(shape[i]) + ":" + std::to_string(order[i]);
         check_same(y, expected, what);
       } while (std::ranges::next_permutation(order).found);
     }
@@ -92,11 +95,13 @@ BOOST_AUTO_TEST_CASE(gather_rows) {
           from_bytes.push_back(bytes[2 + i * (columns + 3) + c] * 0.5f - 3.0f);  // exact in floats
         }
       const Buffer indices = upload(*device, index);
-      const GuardedMatrix from(*device, rows, columns, 2, 1, x), out(*device, index.size(), columns, 1, 3);
+      const GuardedMatrix from(*device, rows, columns, 2, 1, x),
+          out(*device, index.size(), columns, 1, 3);
       cl::gather_rows(device->compute(), from, indices, out, index.size(), columns);
       check_same(out, expected, describe(*device) + " gather_rows");
       const Operand u8{upload(*device, bytes), 2, static_cast<uint32_t>(columns + 3)};
-      cl::gather_rows(device->compute(), u8, indices, out, index.size(), columns, {true, 0.5f, -3.0f});
+      cl::gather_rows(device->compute(), u8, indices, out, index.size(), columns,
+                      {true, 0.5f, -3.0f});
       check_same(out, from_bytes, describe(*device) + " gather_rows from u8");
     }
 }
@@ -115,7 +120,8 @@ BOOST_AUTO_TEST_CASE(convert_u8_reorders_channels) {
         order.push_back(channels - 1 - c);
       }
       for (int r = 0; r < rows; ++r)
-        for (int c = 0; c < channels; ++c) expected.push_back(bytes[1 + r * stride + order[c]] * scale[c] + shift[c]);
+        for (int c = 0; c < channels; ++c)
+          expected.push_back(bytes[1 + r * stride + order[c]] * scale[c] + shift[c]);
       const GuardedMatrix out(*device, rows, channels, 1, 2);
       const Operand from{upload(*device, bytes), 1, static_cast<uint32_t>(stride)};
       cl::convert_u8(device->compute(), from, out, rows, channels, scale, shift, order);
@@ -126,7 +132,8 @@ BOOST_AUTO_TEST_CASE(convert_u8_reorders_channels) {
 namespace {
 
 /// Pixel (y, x) of a channels-last image, or nothing outside it.
-const float* pixel(const std::vector<float>& images, int image, int h, int w, int channels, int y, int x) {
+const float* pixel(const std::vector<float>& images, int image, int h, int w, int channels, int y,
+                   int x) {
   if (y < 0 || y >= h || x < 0 || x >= w) return nullptr;
   return &images[((size_t(image) * h + y) * w + x) * channels];
 }
@@ -135,14 +142,17 @@ const float* pixel(const std::vector<float>& images, int image, int h, int w, in
 
 BOOST_AUTO_TEST_CASE(windows_and_patches) {
   const int h = 7, w = 5, images = 2, items = 3, out_h = 4, out_w = 6, patch_h = 2, patch_w = 3;
-  const std::vector<int32_t> image_index = {1, 0, 1}, origins = {-2, -1, 5, 2, 1, 0}, patch_origins = {0, 0, 5, 3, 3, 1};
+  const std::vector<int32_t> image_index = {1, 0, 1}, origins = {-2, -1, 5, 2, 1, 0},
+                             patch_origins = {0, 0, 5, 3, 3, 1};
   for (const auto& device : both_families())
     for (int channels : {1, 6, 33}) {
-      const auto values = noise(images * h * w * channels, 1), patches = noise(items * patch_h * patch_w * channels, 2);
+      const auto values = noise(images * h * w * channels, 1),
+                 patches = noise(items * patch_h * patch_w * channels, 2);
       std::vector<float> windows, patched, whole;
       const auto value = [&](int item, int y, int x, int c, bool with_patch) {
         const float* in = pixel(values, image_index[item], h, w, channels, y, x);
-        const float* patch = pixel(patches, item, patch_h, patch_w, channels, y - patch_origins[2 * item], x - patch_origins[2 * item + 1]);
+        const float* patch = pixel(patches, item, patch_h, patch_w, channels,
+                                   y - patch_origins[2 * item], x - patch_origins[2 * item + 1]);
         return !in ? -9.0f : with_patch && patch ? patch[c] : in[c];
       };
       for (int i = 0; i < items; ++i)
@@ -157,9 +167,11 @@ BOOST_AUTO_TEST_CASE(windows_and_patches) {
           for (int x = 0; x < w; ++x)
             for (int c = 0; c < channels; ++c) whole.push_back(value(i, y, x, c, true));
       const GuardedMatrix from(*device, images * h * w, channels, 2, 1, values),
-          patch(*device, items * patch_h * patch_w, channels, 1, 3, patches), out(*device, items * out_h * out_w, channels, 3, 2),
+          patch(*device, items * patch_h * patch_w, channels, 1, 3, patches),
+          out(*device, items * out_h * out_w, channels, 3, 2),
           full(*device, items * h * w, channels, 1, 0);
-      const Buffer index = upload(*device, image_index), at = upload(*device, origins), patch_at = upload(*device, patch_origins);
+      const Buffer index = upload(*device, image_index), at = upload(*device, origins),
+                   patch_at = upload(*device, patch_origins);
       const cl::WindowGather g{items, out_h, out_w, channels, h, w, patch_h, patch_w, -9.0f};
       cl::gather_windows(device->compute(), g, from, index, at, {}, {}, out);
       check_same(out, windows, describe(*device) + " gather_windows");
@@ -167,7 +179,8 @@ BOOST_AUTO_TEST_CASE(windows_and_patches) {
       check_same(out, patched, describe(*device) + " gather_windows with patches");
       cl::scatter_patches(device->compute(), g, from, index, patch, patch_at, full);
       check_same(full, whole, describe(*device) + " scatter_patches");
-      BOOST_CHECK_THROW(cl::gather_windows(device->compute(), g, from, index, at, patch, {}, out), Error);
+      BOOST_CHECK_THROW(cl::gather_windows(device->compute(), g, from, index, at, patch, {}, out),
+                        Error);
     }
 }
 
@@ -185,7 +198,8 @@ BOOST_AUTO_TEST_CASE(padding_and_its_gradient) {
               const float* in = pixel(x, b, p.h, p.w, channels, i - p.top, j - p.left);
               y.push_back(in ? in[c] : p.value);
             }
-      const GuardedMatrix small(*device, p.batch * p.h * p.w, channels, 1, 2, x), large(*device, p.batch * large_h * large_w, channels, 2, 1),
+      const GuardedMatrix small(*device, p.batch * p.h * p.w, channels, 1, 2, x),
+          large(*device, p.batch * large_h * large_w, channels, 2, 1),
           back(*device, p.batch * p.h * p.w, channels, 3, 0, x);
       cl::pad(device->compute(), p, small, large);
       check_same(large, y, describe(*device) + " pad");

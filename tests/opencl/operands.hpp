@@ -11,7 +11,8 @@
 
 #include "ocellus/opencl/device.hpp"
 
-/// What the tests of the primitives share: both kernel families, strided operands between guard words, float64 comparison.
+/// What the tests of the primitives share: both kernel families, strided operands between guard
+/// words, float64 comparison.
 namespace ocellus::test {
 
 using opencl::Buffer;
@@ -24,7 +25,9 @@ inline std::vector<std::shared_ptr<Device>> both_families() {
   return {Device::open({.family = "vector"}), Device::open({.family = "tiled"})};
 }
 
-inline std::string describe(const Device& device) { return std::string(opencl::to_string(device.family())) + " family"; }
+inline std::string describe(const Device& device) {
+  return std::string(opencl::to_string(device.family())) + " family";
+}
 
 /// Distinct-looking numbers in [-1, 1).
 inline std::vector<float> noise(size_t n, uint32_t seed) {
@@ -41,8 +44,9 @@ Buffer upload(Device& device, const std::vector<T>& values) {
   return b;
 }
 
-/// A matrix of 4-byte elements inside a larger buffer: `offset` words in front, `gap` words after each row, some at the end.
-/// All of those hold a pattern, and values() fails the test when one of them was overwritten.
+/// A matrix of 4-byte elements inside a larger buffer: `offset` words in front, `gap` words after
+/// each row, some at the end. All of those hold a pattern, and values() fails the test when one of
+/// them was overwritten.
 class GuardedMatrix {
  public:
   GuardedMatrix(Device& device, int rows, int columns, uint32_t gap = 0, uint32_t offset = 0,
@@ -52,7 +56,8 @@ class GuardedMatrix {
     operand_.stride = columns + gap;
     std::vector<uint32_t> words(offset + size_t(rows) * operand_.stride + 64, guard);
     for (int r = 0; r < rows && !values.empty(); ++r)
-      std::memcpy(&words[offset + r * operand_.stride], &values[size_t(r) * columns], columns * sizeof(float));
+      std::memcpy(&words[offset + r * operand_.stride], &values[size_t(r) * columns],
+                  columns * sizeof(float));
     operand_.buffer = upload(device, words);
   }
 
@@ -90,8 +95,8 @@ class GuardedMatrix {
 };
 
 /// max |a - b| <= 1e-5 sqrt(terms) max |b|, `terms` the number of summed terms.
-inline void check_close(const std::vector<float>& actual, const std::vector<double>& expected, double terms,
-                        const std::string& what) {
+inline void check_close(const std::vector<float>& actual, const std::vector<double>& expected,
+                        double terms, const std::string& what) {
   BOOST_REQUIRE_EQUAL(actual.size(), expected.size());
   double error = 0, scale = 0;
   for (size_t i = 0; i < actual.size(); ++i) {
@@ -99,7 +104,8 @@ inline void check_close(const std::vector<float>& actual, const std::vector<doub
     error = std::isnan(d) ? HUGE_VAL : std::max(error, d);
     scale = std::max(scale, std::abs(expected[i]));
   }
-  BOOST_CHECK_MESSAGE(error <= 1e-5 * std::sqrt(terms) * scale, what << ": error " << error << ", largest value " << scale);
+  BOOST_CHECK_MESSAGE(error <= 1e-5 * std::sqrt(terms) * scale,
+                      what << ": error " << error << ", largest value " << scale);
 }
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {

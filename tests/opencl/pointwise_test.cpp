@@ -14,9 +14,9 @@ struct Case {
   int rows, columns;
   uint32_t gap, offset;
 };
-const Case cases[] = {{1, 1, 0, 0},   {7, 1, 0, 3},    {3, 15, 0, 0},    {5, 16, 1, 2},  {4, 17, 0, 1},
-                      {13, 6, 5, 0},  {1, 4099, 0, 0}, {211, 37, 0, 0},  {64, 64, 3, 7}, {2, 20000, 0, 5},
-                      {1000, 10, 0, 0}};
+const Case cases[] = {{1, 1, 0, 0},   {7, 1, 0, 3},     {3, 15, 0, 0},   {5, 16, 1, 2},
+                      {4, 17, 0, 1},  {13, 6, 5, 0},    {1, 4099, 0, 0}, {211, 37, 0, 0},
+                      {64, 64, 3, 7}, {2, 20000, 0, 5}, {1000, 10, 0, 0}};
 
 std::string name(const Device& d, const Case& c) {
   return describe(d) + " " + std::to_string(c.rows) + "x" + std::to_string(c.columns);
@@ -27,17 +27,21 @@ std::string name(const Device& d, const Case& c) {
 BOOST_AUTO_TEST_CASE(all_kinds_of_inputs) {
   for (const auto& device : both_families())
     for (const Case& c : cases) {
-      PointwiseProblem p{c.rows, c.columns, {Input::matrix, Input::per_column, Input::per_row, Input::scalar}};
+      PointwiseProblem p{
+          c.rows, c.columns, {Input::matrix, Input::per_column, Input::per_row, Input::scalar}};
       p.outputs = {"t * x1 + x2", "y0 > 0.0f ? y0 : p0 * y0 + x3"};
       p.accumulate = {false, true};
       p.prologue = "const T t = x * x0 + 1.0f;";
       p.scalars = 1;
       const Pointwise f(*device, p);
       const size_t n = size_t(c.rows) * c.columns;
-      const auto a = noise(n, 1), b = noise(c.columns, 2), d = noise(c.rows, 3), e = noise(1, 4), before = noise(n, 5);
-      const GuardedMatrix x(*device, c.rows, c.columns, c.gap, c.offset, a), y0(*device, c.rows, c.columns, 0, 1),
+      const auto a = noise(n, 1), b = noise(c.columns, 2), d = noise(c.rows, 3), e = noise(1, 4),
+                 before = noise(n, 5);
+      const GuardedMatrix x(*device, c.rows, c.columns, c.gap, c.offset, a),
+          y0(*device, c.rows, c.columns, 0, 1),
           y1(*device, c.rows, c.columns, c.gap + 2, c.offset, before);
-      const GuardedMatrix x1(*device, 1, c.columns, 0, 3, b), x2(*device, 1, c.rows, 0, 2, d), x3(*device, 1, 1, 0, 1, e);
+      const GuardedMatrix x1(*device, 1, c.columns, 0, 3, b), x2(*device, 1, c.rows, 0, 2, d),
+          x3(*device, 1, 1, 0, 1, e);
       const Operand inputs[] = {x, x1, x2, x3}, outputs[] = {y0, y1};
       const float scalars[] = {0.25f};
       f.run(device->compute(), inputs, outputs, scalars);
@@ -62,8 +66,8 @@ BOOST_AUTO_TEST_CASE(in_place_momentum) {
       const Pointwise f(*device, p);
       const size_t n = size_t(c.rows) * c.columns;
       const auto w0 = noise(n, 1), m0 = noise(n, 2), g0 = noise(n, 3);
-      const GuardedMatrix w(*device, c.rows, c.columns, c.gap, c.offset, w0), m(*device, c.rows, c.columns, 0, 0, m0),
-          g(*device, c.rows, c.columns, 0, 0, g0);
+      const GuardedMatrix w(*device, c.rows, c.columns, c.gap, c.offset, w0),
+          m(*device, c.rows, c.columns, 0, 0, m0), g(*device, c.rows, c.columns, 0, 0, g0);
       const Operand inputs[] = {w, m, g}, outputs[] = {m, w};
       const float scalars[] = {0.1f};
       f.run(device->compute(), inputs, outputs, scalars);

@@ -9,7 +9,8 @@ using opencl::RandomStream;
 namespace {
 
 /// What the header promises, computed on the host.
-std::vector<float> uniform_reference(const RandomStream& s, int rows, int columns, const std::vector<int32_t>& samples = {}) {
+std::vector<float> uniform_reference(const RandomStream& s, int rows, int columns,
+                                     const std::vector<int32_t>& samples = {}) {
   std::vector<float> values(size_t(rows) * columns);
   const uint32_t key[2] = {static_cast<uint32_t>(s.seed), static_cast<uint32_t>(s.seed >> 32)};
   for (int r = 0; r < rows; ++r)
@@ -27,7 +28,8 @@ struct Case {
   int rows, columns;
   uint32_t gap, offset;
 };
-const Case cases[] = {{1, 1, 0, 0}, {3, 5, 0, 1}, {2, 16, 1, 0}, {7, 37, 3, 2}, {1, 5000, 0, 0}, {128, 84, 0, 0}};
+const Case cases[] = {{1, 1, 0, 0},  {3, 5, 0, 1},    {2, 16, 1, 0},
+                      {7, 37, 3, 2}, {1, 5000, 0, 0}, {128, 84, 0, 0}};
 const RandomStream stream{0x123456789abcdef0, 17, 3};
 
 }  // namespace
@@ -58,7 +60,8 @@ BOOST_AUTO_TEST_CASE(uniform_has_the_host_s_bits) {
       BOOST_CHECK(same_bits(y.values(), uniform_reference(stream, c.rows, c.columns)));
       std::vector<int32_t> samples(c.rows);
       for (int r = 0; r < c.rows; ++r) samples[r] = 1000003 * r + 5;
-      opencl::random_uniform(device->compute(), stream, y, c.rows, c.columns, upload(*device, samples));
+      opencl::random_uniform(device->compute(), stream, y, c.rows, c.columns,
+                             upload(*device, samples));
       BOOST_CHECK(same_bits(y.values(), uniform_reference(stream, c.rows, c.columns, samples)));
     }
 }
@@ -74,13 +77,16 @@ BOOST_AUTO_TEST_CASE(normal_is_box_and_muller) {
       for (int r = 0; r < c.rows; ++r)
         for (int i = 0; i < c.columns; ++i) {
           const size_t pair = size_t(r) * even + i / 2 * 2;
-          const double radius = std::sqrt(-2 * std::log(1.0 - u[pair])), angle = 2 * M_PI * u[pair + 1];
-          expected[size_t(r) * c.columns + i] = radius * (i % 2 ? std::sin(angle) : std::cos(angle));
+          const double radius = std::sqrt(-2 * std::log(1.0 - u[pair])),
+                       angle = 2 * M_PI * u[pair + 1];
+          expected[size_t(r) * c.columns + i] =
+              radius * (i % 2 ? std::sin(angle) : std::cos(angle));
         }
       check_close(y.values(), expected, 4, describe(*device) + " normal");
       if (expected.size() < 5000) continue;
       double mean = 0, square = 0;
-      for (float v : y.values()) mean += v / expected.size(), square += double(v) * v / expected.size();
+      for (float v : y.values())
+        mean += v / expected.size(), square += double(v) * v / expected.size();
       BOOST_CHECK_SMALL(mean, 4 / std::sqrt(expected.size()));
       BOOST_CHECK_SMALL(square - 1, 4 * std::sqrt(2.0 / expected.size()));
     }
@@ -92,12 +98,15 @@ BOOST_AUTO_TEST_CASE(dropout_forward_and_backward_share_the_mask) {
     for (const Case& c : cases)
       for (bool accumulate : {false, true}) {
         const size_t n = size_t(c.rows) * c.columns;
-        const auto x = noise(n, 1), before = noise(n, 2), u = uniform_reference(stream, c.rows, c.columns);
+        const auto x = noise(n, 1), before = noise(n, 2),
+                   u = uniform_reference(stream, c.rows, c.columns);
         std::vector<double> expected(n);
         for (size_t i = 0; i < n; ++i)
           expected[i] = (u[i] >= rate ? x[i] / (1.0 - rate) : 0.0) + (accumulate ? before[i] : 0);
-        const GuardedMatrix from(*device, c.rows, c.columns, c.gap, c.offset, x), to(*device, c.rows, c.columns, 2, 1, before);
-        opencl::dropout(device->compute(), stream, rate, from, to, c.rows, c.columns, {}, accumulate);
+        const GuardedMatrix from(*device, c.rows, c.columns, c.gap, c.offset, x),
+            to(*device, c.rows, c.columns, 2, 1, before);
+        opencl::dropout(device->compute(), stream, rate, from, to, c.rows, c.columns, {},
+                        accumulate);
         check_close(to.values(), expected, 1, describe(*device) + " dropout");
         if (accumulate) continue;
         opencl::dropout(device->compute(), stream, rate, from, from, c.rows, c.columns);

@@ -22,7 +22,8 @@ constexpr uint32_t step = 17, node = 4;
 
 /// What the augmenters draw for a sample: uniform numbers from counter (0, sample, node, step).
 std::array<double, 4> draw(uint32_t sample) {
-  const uint32_t counter[4] = {0, sample, node, step}, key[2] = {uint32_t(seed), uint32_t(seed >> 32)};
+  const uint32_t counter[4] = {0, sample, node, step},
+                 key[2] = {uint32_t(seed), uint32_t(seed >> 32)};
   uint32_t words[4];
   opencl::philox4x32(counter, key, words);
   std::array<double, 4> u;
@@ -33,11 +34,15 @@ std::array<double, 4> draw(uint32_t sample) {
 struct Images {
   Shape shape;
   std::vector<float> x;
-  float at(int n, int y, int xx, int c) const { return x[((n * shape[1] + y) * shape[2] + xx) * shape[3] + c]; }
+  float at(int n, int y, int xx, int c) const {
+    return x[((n * shape[1] + y) * shape[2] + xx) * shape[3] + c];
+  }
 };
 
-std::vector<float> run(opencl::Device& device, const char* name, const char* parameters, const Images& images, const std::vector<int>& samples) {
-  const auto augmenter = registry().create<Augmenter>(name, Json::parse(parameters, "test"), "test");
+std::vector<float> run(opencl::Device& device, const char* name, const char* parameters,
+                       const Images& images, const std::vector<int>& samples) {
+  const auto augmenter =
+      registry().create<Augmenter>(name, Json::parse(parameters, "test"), "test");
   const int rows = images.shape.pixels(), columns = images.shape[3];
   const GuardedMatrix in(device, rows, columns, 0, 3, images.x), out(device, rows, columns, 0, 2);
   AugmentArgs args;
@@ -80,7 +85,8 @@ BOOST_AUTO_TEST_CASE(random_flip) {
         for (const bool numbered : {false, true}) {
           const Images im{shape, test::noise(shape.elements(), 1)};
           const std::vector<int> samples = numbered ? samples_of(shape[0]) : std::vector<int>{};
-          const auto out = run(*device, "RandomFlip", (R"({"mode": ")" + mode + "\"}").c_str(), im, samples);
+          const auto out =
+              run(*device, "RandomFlip", (R"({"mode": ")" + mode + "\"}").c_str(), im, samples);
           std::vector<float> expected;
           for (int n = 0; n < shape[0]; ++n) {
             const auto u = draw(numbered ? samples[n] : n);
@@ -88,7 +94,8 @@ BOOST_AUTO_TEST_CASE(random_flip) {
             for (int y = 0; y < shape[1]; ++y)
               for (int x = 0; x < shape[2]; ++x)
                 for (int c = 0; c < shape[3]; ++c)
-                  expected.push_back(im.at(n, v ? shape[1] - 1 - y : y, h ? shape[2] - 1 - x : x, c));
+                  expected.push_back(
+                      im.at(n, v ? shape[1] - 1 - y : y, h ? shape[2] - 1 - x : x, c));
           }
           BOOST_TEST((out == expected), mode << " " << shape.str());
         }
@@ -101,8 +108,9 @@ BOOST_AUTO_TEST_CASE(random_translation) {
         for (const bool bilinear : {false, true}) {
           const Images im{shape, test::noise(shape.elements(), 2)};
           const std::vector<int> samples = samples_of(shape[0]);
-          const std::string parameters = R"({"height_factor": 0.6, "width_factor": [-0.2, 0.9], "fill_value": 0.25, "fill_mode": ")" +
-                                         mode + R"(", "interpolation": ")" + (bilinear ? "bilinear" : "nearest") + "\"}";
+          const std::string parameters =
+              R"({"height_factor": 0.6, "width_factor": [-0.2, 0.9], "fill_value": 0.25, "fill_mode": ")" +
+              mode + R"(", "interpolation": ")" + (bilinear ? "bilinear" : "nearest") + "\"}";
           const auto out = run(*device, "RandomTranslation", parameters.c_str(), im, samples);
           size_t at = 0, wrong = 0;
           for (int n = 0; n < shape[0]; ++n) {
@@ -113,9 +121,12 @@ BOOST_AUTO_TEST_CASE(random_translation) {
                 for (int c = 0; c < shape[3]; ++c) {
                   const double sy = y - dy, sx = x - dx;
                   double e = 0;
-                  const auto get = [&](double py, double px) { return pixel(im, n, int(py), int(px), c, mode, 0.25); };
+                  const auto get = [&](double py, double px) {
+                    return pixel(im, n, int(py), int(px), c, mode, 0.25);
+                  };
                   if (bilinear) {
-                    const double y0 = std::floor(sy), x0 = std::floor(sx), fy = sy - y0, fx = sx - x0;
+                    const double y0 = std::floor(sy), x0 = std::floor(sx), fy = sy - y0,
+                                 fx = sx - x0;
                     e = (1 - fy) * ((1 - fx) * get(y0, x0) + fx * get(y0, x0 + 1)) +
                         fy * ((1 - fx) * get(y0 + 1, x0) + fx * get(y0 + 1, x0 + 1));
                   } else {
@@ -124,7 +135,8 @@ BOOST_AUTO_TEST_CASE(random_translation) {
                   wrong += !(std::abs(out[at++] - e) < 2e-5);
                 }
           }
-          BOOST_TEST(wrong == 0u, mode << " " << shape.str() << " " << bilinear << ": " << wrong << " of " << at);
+          BOOST_TEST(wrong == 0u, mode << " " << shape.str() << " " << bilinear << ": " << wrong
+                                       << " of " << at);
         }
 }
 
@@ -160,7 +172,8 @@ BOOST_AUTO_TEST_CASE(as_layers_they_work_in_training_alone) {
       const bool flip = out.f32()[n * 16] != images.f32()[n * 16];
       flipped += flip;
       for (int i = 0; i < 16; ++i)
-        BOOST_REQUIRE_EQUAL(out.f32()[n * 16 + i], images.f32()[n * 16 + (flip ? i / 4 * 4 + 3 - i % 4 : i)]);
+        BOOST_REQUIRE_EQUAL(out.f32()[n * 16 + i],
+                            images.f32()[n * 16 + (flip ? i / 4 * 4 + 3 - i % 4 : i)]);
     }
   }
   BOOST_TEST((flipped > 4 && flipped < 28));
@@ -172,5 +185,6 @@ BOOST_AUTO_TEST_CASE(as_layers_they_work_in_training_alone) {
 BOOST_AUTO_TEST_CASE(wrong_shapes_are_refused) {
   const auto flip = registry().create<Augmenter>("RandomFlip", Json::object(), "test");
   BOOST_CHECK_EXCEPTION(flip->prepare(*test::world().device, {4, 4}), ShapeError, says("(4, 4)"));
-  BOOST_CHECK_THROW(registry().create<Augmenter>("RandomTranslation", Json::object(), "test"), UsageError);
+  BOOST_CHECK_THROW(registry().create<Augmenter>("RandomTranslation", Json::object(), "test"),
+                    UsageError);
 }

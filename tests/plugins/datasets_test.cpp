@@ -27,11 +27,14 @@ const Registry& registry() {
 }
 
 void write(const fs::path& file, const std::vector<uint8_t>& bytes) {
-  std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
 }
 void write_gzip(const fs::path& file, const std::vector<uint8_t>& bytes) {
   gzFile f = gzopen(file.c_str(), "wb");
-  BOOST_REQUIRE(gzwrite(f, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size()));
+  BOOST_REQUIRE(gzwrite(f, bytes.data(), static_cast<unsigned>(bytes.size())) ==
+                static_cast<int>(bytes.size()));
   gzclose(f);
 }
 
@@ -42,7 +45,8 @@ std::vector<uint8_t> idx(std::vector<int> extents, int first) {
     n *= e;
     for (int shift = 24; shift >= 0; shift -= 8) b.push_back(static_cast<uint8_t>(e >> shift));
   }
-  for (int i = 0; i < n; ++i) b.push_back(static_cast<uint8_t>(extents.size() == 1 ? (i + first) % 3 : i + first));
+  for (int i = 0; i < n; ++i)
+    b.push_back(static_cast<uint8_t>(extents.size() == 1 ? (i + first) % 3 : i + first));
   return b;
 }
 
@@ -87,12 +91,14 @@ BOOST_AUTO_TEST_CASE(idx_files) {
   const auto test = open_dataset(registry(), dir.address(), "test");
   BOOST_TEST(test->size() == 2);
   BOOST_TEST(read(*test, {1}).images.u8()[0] == 106);
-  const auto all = open_dataset(registry(), dir.address() + "?split=all", "test");  // what the address says wins
+  const auto all =
+      open_dataset(registry(), dir.address() + "?split=all", "test");  // what the address says wins
   BOOST_TEST(all->size() == 7);
   BOOST_TEST(all->describe(6) == "test 1");
   BOOST_CHECK_THROW(read(*all, {7}), Error);
   write(dir / "classes.txt", {'a', '\n', 'b', '\n'});
-  BOOST_TEST(open_dataset(registry(), dir.address(), "test")->classes() == (std::vector<std::string>{"a", "b", "2"}));
+  BOOST_TEST(open_dataset(registry(), dir.address(), "test")->classes() ==
+             (std::vector<std::string>{"a", "b", "2"}));
 }
 
 BOOST_AUTO_TEST_CASE(damaged_idx_files) {
@@ -105,7 +111,8 @@ BOOST_AUTO_TEST_CASE(damaged_idx_files) {
   const fs::path images = dir / "train-images-idx3-ubyte";
   bytes.resize(bytes.size() - 1);
   write(images, bytes);
-  BOOST_CHECK_EXCEPTION(open(), DataError, is_data("truncated: 5x2x3 bytes need a file of 46 bytes, found 45"));
+  BOOST_CHECK_EXCEPTION(open(), DataError,
+                        is_data("truncated: 5x2x3 bytes need a file of 46 bytes, found 45"));
   for (const size_t n : {0, 3, 9}) {
     write(images, std::vector<uint8_t>(bytes.begin(), bytes.begin() + n));
     BOOST_CHECK_EXCEPTION(open(), DataError, is_data("train-images-idx3-ubyte"));
@@ -135,7 +142,8 @@ BOOST_AUTO_TEST_CASE(addresses) {
 BOOST_AUTO_TEST_CASE(fashion_mnist_says_what_to_install) {
   const IdxFolder dir;
   fs::create_directory(dir / "fashion-mnist");
-  for (const char* f : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"}) fs::rename(dir / f, dir / "fashion-mnist" / f);
+  for (const char* f : {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"})
+    fs::rename(dir / f, dir / "fashion-mnist" / f);
   setenv("OCELLUS_DATA", dir.path().c_str(), 1);
   const auto d = open_dataset(registry(), "fashion-mnist", "train");
   BOOST_TEST((d->size() == 5 && d->classes().size() == 10 && d->classes()[9] == "Ankle boot"));
@@ -145,7 +153,8 @@ BOOST_AUTO_TEST_CASE(fashion_mnist_says_what_to_install) {
     BOOST_TEST(open_dataset(registry(), "fashion-mnist", "train")->size() == 60000);
     BOOST_TEST(open_dataset(registry(), "fashion-mnist", "test")->size() == 10000);
   } else {
-    BOOST_CHECK_EXCEPTION(open_dataset(registry(), "fashion-mnist", "train"), DataError, says("dataset-fashion-mnist"));
+    BOOST_CHECK_EXCEPTION(open_dataset(registry(), "fashion-mnist", "train"), DataError,
+                          says("dataset-fashion-mnist"));
   }
   unsetenv("OCELLUS_DATA");
 }
@@ -155,29 +164,35 @@ BOOST_AUTO_TEST_CASE(cifar10) {
   std::vector<uint8_t> bytes;
   for (int r = 0; r < 2; ++r) {
     bytes.push_back(static_cast<uint8_t>(7 - r));
-    for (int i = 0; i < 3072; ++i) bytes.push_back(static_cast<uint8_t>(i / 1024 * 80 + i % 64 + r));
+    for (int i = 0; i < 3072; ++i)
+      bytes.push_back(static_cast<uint8_t>(i / 1024 * 80 + i % 64 + r));
   }
   write(dir / "test_batch.bin", bytes);
   write(dir / "batches.meta.txt", {'c', 'a', 't', '\n', 'd', 'o', 'g', '\n', '\n'});
   const auto d = open_dataset(registry(), "cifar10:" + dir.path().string(), "test");
-  BOOST_TEST((d->size() == 2 && d->item_shape() == Shape{32, 32, 3} && d->classes()[1] == "dog" && d->classes().size() == 8));
+  BOOST_TEST((d->size() == 2 && d->item_shape() == Shape{32, 32, 3} && d->classes()[1] == "dog" &&
+              d->classes().size() == 8));
   const Samples s = read(*d, {1});
   BOOST_TEST(s.targets.i32()[0] == 6);
   for (const int p : {0, 5, 1023})
     for (int c = 0; c < 3; ++c) BOOST_TEST(s.images.u8()[p * 3 + c] == c * 80 + p % 64 + 1);
   bytes.pop_back();
   write(dir / "test_batch.bin", bytes);
-  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "cifar10:" + dir.path().string(), "test"), DataError, says("truncated: 6145 bytes"));
-  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "cifar10:" + dir.path().string(), "train"), DataError, says("data_batch"));
+  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "cifar10:" + dir.path().string(), "test"),
+                        DataError, says("truncated: 6145 bytes"));
+  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "cifar10:" + dir.path().string(), "train"),
+                        DataError, says("data_batch"));
 }
 
 BOOST_AUTO_TEST_CASE(folders_of_images) {
   const TemporaryDirectory dir;
   const std::string address = "folder:" + dir.path().string();
-  BOOST_CHECK_EXCEPTION(open_dataset(registry(), address, "train"), DataError, says("no subfolders"));
+  BOOST_CHECK_EXCEPTION(open_dataset(registry(), address, "train"), DataError,
+                        says("no subfolders"));
   fs::create_directory(dir / "zebra");
   fs::create_directory(dir / "ant");
-  BOOST_CHECK_EXCEPTION(open_dataset(registry(), address, "train"), DataError, says("no image in 2 class folders"));
+  BOOST_CHECK_EXCEPTION(open_dataset(registry(), address, "train"), DataError,
+                        says("no image in 2 class folders"));
   write_png(dir / "zebra" / "b.dat", grey(4, 6, 200));  // by content, not by name
   write_png(dir / "zebra" / "a.png", grey(8, 12, 100));
   write_png(dir / "ant" / "x.png", grey(4, 6, 50));
@@ -234,8 +249,11 @@ BOOST_AUTO_TEST_CASE(hdf5_files) {
   const Samples s = read(*d, {2, 1});
   BOOST_TEST((s.images.u8()[0] == 8 && s.images.u8()[4] == 4 && s.targets.i32()[0] == 2));
   const auto other = open_dataset(registry(), "hdf5:" + file.string() + "?labels=dense", "train");
-  BOOST_TEST((read(*other, {3}).targets.shape() == Shape{1, 2} && read(*other, {3}).targets.f32()[1] == 3.5f));
-  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "hdf5:" + file.string() + "?labels=none", "train"), DataError, says("no data set 'none'"));
+  BOOST_TEST((read(*other, {3}).targets.shape() == Shape{1, 2} &&
+              read(*other, {3}).targets.f32()[1] == 3.5f));
+  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "hdf5:" + file.string() + "?labels=none", "train"),
+                        DataError, says("no data set 'none'"));
   write(dir / "bad.h5", {1, 2, 3});
-  BOOST_CHECK_THROW(open_dataset(registry(), "hdf5:" + (dir / "bad.h5").string(), "train"), DataError);
+  BOOST_CHECK_THROW(open_dataset(registry(), "hdf5:" + (dir / "bad.h5").string(), "train"),
+                    DataError);
 }

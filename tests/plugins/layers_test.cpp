@@ -3,9 +3,9 @@
 #include <set>
 
 #include "ocellus/core/registry.hpp"
-#include "reference/layer_cases.hpp"
 #include "plugins/layer_run.hpp"
 #include "plugins/layer_truth.hpp"
+#include "reference/layer_cases.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;

@@ -56,7 +56,8 @@ double binary_logits(const Row& x, const Row& t) {
 }
 double binary_probabilities(const Row& x, const Row& t) {
   double loss = 0;
-  for (size_t k = 0; k < x.size(); ++k) loss -= t[k] * std::log(clip(x[k])) + (1 - t[k]) * std::log(1 - clip(x[k]));
+  for (size_t k = 0; k < x.size(); ++k)
+    loss -= t[k] * std::log(clip(x[k])) + (1 - t[k]) * std::log(1 - clip(x[k]));
   return loss / x.size();
 }
 double squared(const Row& x, const Row& t) {
@@ -83,12 +84,30 @@ struct Case {
 std::vector<Case> cases() {
   return {
       {"categorical_crossentropy", "{}", true, false, categorical_logits, {2, 10, 17}},
-      {"categorical_crossentropy", R"({"label_smoothing": 0.1})", true, false, categorical_logits, {3, 10}, 0.1},
+      {"categorical_crossentropy",
+       R"({"label_smoothing": 0.1})",
+       true,
+       false,
+       categorical_logits,
+       {3, 10},
+       0.1},
       {"categorical_crossentropy", "{}", false, true, categorical_probabilities, {2, 10}},
       {"sparse_categorical_crossentropy", "{}", true, false, categorical_logits, {2, 10, 1000}},
-      {"sparse_categorical_crossentropy", R"({"from_logits": true})", false, false, categorical_logits, {10}},
+      {"sparse_categorical_crossentropy",
+       R"({"from_logits": true})",
+       false,
+       false,
+       categorical_logits,
+       {10}},
       {"binary_crossentropy", "{}", true, false, binary_logits, {1, 5}, 0, true},
-      {"binary_crossentropy", R"({"label_smoothing": 0.2})", true, false, binary_logits, {1}, 0.2, true},
+      {"binary_crossentropy",
+       R"({"label_smoothing": 0.2})",
+       true,
+       false,
+       binary_logits,
+       {1},
+       0.2,
+       true},
       {"binary_crossentropy", "{}", false, true, binary_probabilities, {1, 3}, 0, true},
       {"mean_squared_error", "{}", false, false, squared, {1, 7, 100}},
       {"mean_absolute_error", "{}", false, false, absolute, {1, 7}},
@@ -96,8 +115,9 @@ std::vector<Case> cases() {
 }
 
 void check_case(opencl::Device& device, const Case& c, int n, int columns, bool sparse) {
-  const std::string what = c.name + c.parameters + (sparse ? " sparse" : " dense") + " " + std::to_string(n) + "x" +
-                           std::to_string(columns) + " " + describe(device);
+  const std::string what = c.name + c.parameters + (sparse ? " sparse" : " dense") + " " +
+                           std::to_string(n) + "x" + std::to_string(columns) + " " +
+                           describe(device);
   std::mt19937 rng(n * 100 + columns);
   std::vector<float> x = noise(size_t(n) * columns, 1), dense(size_t(n) * columns), weights(n);
   std::vector<int> classes(n);
@@ -108,9 +128,12 @@ void check_case(opencl::Device& device, const Case& c, int n, int columns, bool 
     double sum = 0;
     for (int k = 0; k < columns; ++k) {
       float& t = dense[i * columns + k];
-      if (sparse) t = columns == 1 ? float(classes[i]) : float(classes[i] == k);
-      else if (c.binary) t = float(rng() % 2);
-      else t = 0.1f + float(rng() % 10);
+      if (sparse)
+        t = columns == 1 ? float(classes[i]) : float(classes[i] == k);
+      else if (c.binary)
+        t = float(rng() % 2);
+      else
+        t = 0.1f + float(rng() % 10);
       sum += t;
     }
     if (!sparse && !c.binary)
@@ -122,7 +145,8 @@ void check_case(opencl::Device& device, const Case& c, int n, int columns, bool 
   LossRequest request{{n, columns}, sparse ? Shape{n} : Shape{n, columns}, sparse, c.logits};
   const auto op = loss->prepare(device, request);
 
-  const GuardedMatrix prediction(device, n, columns, 3, 5, x), gradient(device, n, columns, 2, 1), per_sample(device, 1, n, 0, 4);
+  const GuardedMatrix prediction(device, n, columns, 3, 5, x), gradient(device, n, columns, 2, 1),
+      per_sample(device, 1, n, 0, 4);
   const GuardedMatrix weight(device, 1, n, 0, 2, weights);
   const auto tensor = [](const GuardedMatrix& m, Shape s, uint32_t stride) {
     return Tensor{m.operand().buffer, m.operand().offset, stride, DType::f32, s};
@@ -132,15 +156,17 @@ void check_case(opencl::Device& device, const Case& c, int n, int columns, bool 
   args.gradient = tensor(gradient, {n, columns}, columns + 2);
   args.per_sample = tensor(per_sample, {n}, n);
   args.weights = tensor(weight, {n}, n);
-  args.target = sparse ? Tensor{upload(device, classes), 0, uint32_t(n), DType::i32, {n}}
-                       : Tensor{upload(device, dense), 0, uint32_t(columns), DType::f32, {n, columns}};
+  args.target = sparse
+                    ? Tensor{upload(device, classes), 0, uint32_t(n), DType::i32, {n}}
+                    : Tensor{upload(device, dense), 0, uint32_t(columns), DType::f32, {n, columns}};
   args.gradient_scale = 0.25f;
   op->run(device.compute(), args);
   const std::vector<float> values = per_sample.values(), slopes = gradient.values();
 
   double worst = 0, worst_slope = 0, top = 1e-30, top_slope = 1e-30;
   for (int i = 0; i < n; ++i) {
-    Row row(&x[i * columns], &x[i * columns] + columns), target(&dense[i * columns], &dense[i * columns] + columns);
+    Row row(&x[i * columns], &x[i * columns] + columns),
+        target(&dense[i * columns], &dense[i * columns] + columns);
     const double spread = c.binary ? 0.5 : 1.0 / columns;
     for (double& t : target) t = t * (1 - c.smoothing) + c.smoothing * spread;
     if (weights[i] == 0) {
@@ -156,20 +182,24 @@ void check_case(opencl::Device& device, const Case& c, int n, int columns, bool 
       Row up = row, down = row;
       up[k] += h;
       down[k] -= h;
-      const double slope = 0.25 * weights[i] * (c.formula(up, target) - c.formula(down, target)) / (2 * h);
+      const double slope =
+          0.25 * weights[i] * (c.formula(up, target) - c.formula(down, target)) / (2 * h);
       worst_slope = std::max(worst_slope, std::abs(slopes[i * columns + k] - slope));
       top_slope = std::max(top_slope, std::abs(slope));
     }
   }
-  BOOST_CHECK_MESSAGE(worst <= 1e-5 * std::sqrt(columns) * top, what << ": loss off by " << worst << " of " << top);
-  BOOST_CHECK_MESSAGE(worst_slope <= 1e-5 * std::sqrt(columns) * top_slope + 1e-9, what << ": gradient off by " << worst_slope << " of " << top_slope);
+  BOOST_CHECK_MESSAGE(worst <= 1e-5 * std::sqrt(columns) * top,
+                      what << ": loss off by " << worst << " of " << top);
+  BOOST_CHECK_MESSAGE(worst_slope <= 1e-5 * std::sqrt(columns) * top_slope + 1e-9,
+                      what << ": gradient off by " << worst_slope << " of " << top_slope);
 
   // Without weights and gradient: the same values, unweighted.
   args.weights = args.gradient = {};
   op->run(device.compute(), args);
   const std::vector<float> plain = per_sample.values();
   for (int i = 0; i < n; ++i)
-    if (weights[i] != 0) BOOST_TEST(std::abs(plain[i] * weights[i] - values[i]) <= 1e-5 * top, what);
+    if (weights[i] != 0)
+      BOOST_TEST(std::abs(plain[i] * weights[i] - values[i]) <= 1e-5 * top, what);
 }
 
 }  // namespace
@@ -189,8 +219,11 @@ BOOST_AUTO_TEST_CASE(extreme_logits_stay_finite) {
     const int columns = binary ? 1 : 3;
     std::vector<float> x = {1e4f, -1e4f, 80};
     if (binary) x = {1e4f};
-    const auto op = registry().create<Loss>(name, Json::object(), "test")->prepare(*device, {{1, columns}, {1}, true, true});
-    const Buffer out = upload(*device, std::vector<float>(1)), slope = upload(*device, std::vector<float>(3));
+    const auto op = registry()
+                        .create<Loss>(name, Json::object(), "test")
+                        ->prepare(*device, {{1, columns}, {1}, true, true});
+    const Buffer out = upload(*device, std::vector<float>(1)),
+                 slope = upload(*device, std::vector<float>(3));
     LossArgs args;
     args.prediction = {upload(*device, x), 0, uint32_t(columns), DType::f32, {1, columns}};
     args.target = {upload(*device, std::vector<int>{binary ? 0 : 1}), 0, 1, DType::i32, {1}};
@@ -207,7 +240,8 @@ BOOST_AUTO_TEST_CASE(extreme_logits_stay_finite) {
 
 BOOST_AUTO_TEST_CASE(a_class_out_of_range_is_not_a_number) {
   const auto device = Device::open();
-  const auto op = registry().create<Loss>("sparse_categorical_crossentropy", Json::object(), "test")
+  const auto op = registry()
+                      .create<Loss>("sparse_categorical_crossentropy", Json::object(), "test")
                       ->prepare(*device, {{2, 3}, {2}, true, true});
   const Buffer out = upload(*device, std::vector<float>(2));
   LossArgs args;
@@ -226,7 +260,7 @@ BOOST_AUTO_TEST_CASE(metrics) {
     const char* parameters;
     Shape prediction;
     std::vector<float> x;
-    std::vector<int> classes;      ///< sparse targets, or
+    std::vector<int> classes;  ///< sparse targets, or
     std::vector<float> dense;
     bool logits;
     std::vector<float> values;
@@ -237,11 +271,26 @@ BOOST_AUTO_TEST_CASE(metrics) {
       {"accuracy", "{}", {3, 3}, scores, {}, {0, 1, 0, 1, 0, 0, 1, 0, 0}, false, {1, 1, 0}},
       {"accuracy", "{}", {3, 1}, {.2f, .7f, .6f}, {0, 1, 0}, {}, false, {1, 1, 0}},
       {"accuracy", "{}", {3, 1}, {-.2f, .7f, .6f}, {0, 1, 0}, {}, true, {1, 1, 0}},
-      {"accuracy", "{}", {2, 3}, {.4f, .4f, .2f, 0, 0, 0}, {0, 1}, {}, false, {1, 0}},  // the first of equals
+      {"accuracy", "{}", {2, 3}, {.4f, .4f, .2f, 0, 0, 0}, {0, 1}, {}, false, {1, 0}},  // the first
+                                                                                        // of equals
       {"binary_accuracy", "{}", {2, 2}, {.2f, .7f, .6f, .1f}, {}, {0, 1, 0, 1}, false, {1, 0}},
       {"binary_accuracy", R"({"threshold": 0.9})", {1, 2}, {.95f, .7f}, {}, {1, 1}, false, {.5f}},
-      {"top_k_categorical_accuracy", R"({"k": 2})", {3, 3}, scores, {2, 2, 0}, {}, false, {1, 0, 1}},
-      {"top_k_categorical_accuracy", R"({"k": 1})", {3, 3}, scores, {1, 2, 2}, {}, false, {1, 0, 1}},
+      {"top_k_categorical_accuracy",
+       R"({"k": 2})",
+       {3, 3},
+       scores,
+       {2, 2, 0},
+       {},
+       false,
+       {1, 0, 1}},
+      {"top_k_categorical_accuracy",
+       R"({"k": 1})",
+       {3, 3},
+       scores,
+       {1, 2, 2},
+       {},
+       false,
+       {1, 0, 1}},
       {"mean_squared_error", "{}", {2, 1}, {1, 3}, {}, {0, 1}, false, {1, 4}},
       {"mean_absolute_error", "{}", {2, 1}, {1, 3}, {}, {0, 1}, false, {1, 2}},
   };
@@ -249,13 +298,16 @@ BOOST_AUTO_TEST_CASE(metrics) {
     for (const Expect& e : table) {
       const int n = e.prediction[0], k = e.prediction[1];
       const bool sparse = !e.classes.empty();
-      const auto op = registry().create<Metric>(e.name, Json::parse(e.parameters, "test"), "test")
-                          ->prepare(*device, {e.prediction, sparse ? Shape{n} : e.prediction, sparse, e.logits});
+      const auto op = registry()
+                          .create<Metric>(e.name, Json::parse(e.parameters, "test"), "test")
+                          ->prepare(*device, {e.prediction, sparse ? Shape{n} : e.prediction,
+                                              sparse, e.logits});
       const Buffer out = upload(*device, std::vector<float>(n));
       LossArgs args;
       args.prediction = {upload(*device, e.x), 0, uint32_t(k), DType::f32, e.prediction};
-      args.target = sparse ? Tensor{upload(*device, e.classes), 0, uint32_t(n), DType::i32, {n}}
-                           : Tensor{upload(*device, e.dense), 0, uint32_t(k), DType::f32, e.prediction};
+      args.target =
+          sparse ? Tensor{upload(*device, e.classes), 0, uint32_t(n), DType::i32, {n}}
+                 : Tensor{upload(*device, e.dense), 0, uint32_t(k), DType::f32, e.prediction};
       args.per_sample = {out, 0, uint32_t(n), DType::f32, {n}};
       op->run(device->compute(), args);
       std::vector<float> values(n);
@@ -269,10 +321,16 @@ BOOST_AUTO_TEST_CASE(targets_that_do_not_fit_are_refused) {
   const auto prepare = [&](const char* name, LossRequest r) {
     registry().create<Loss>(name, Json::object(), "test")->prepare(*device, r);
   };
-  BOOST_CHECK_EXCEPTION(prepare("categorical_crossentropy", {{4, 3}, {4, 5}, false, false}), ShapeError, says("(4, 5)"));
-  BOOST_CHECK_EXCEPTION(prepare("sparse_categorical_crossentropy", {{4, 3}, {5}, true, false}), ShapeError, says("(4, 3)"));
-  BOOST_CHECK_EXCEPTION(prepare("sparse_categorical_crossentropy", {{4, 1}, {4}, true, false}), ShapeError, says("binary_crossentropy"));
-  BOOST_CHECK_EXCEPTION(prepare("mean_squared_error", {{4, 2, 2, 1}, {4}, true, false}), ShapeError, says("(4, 2, 2, 1)"));
-  BOOST_CHECK_EXCEPTION(registry().create<Loss>("categorical_crossentropy", Json::parse(R"({"label_smothing": 0.1})", "t"), "loss"),
-                        UsageError, says("label_smoothing"));
+  BOOST_CHECK_EXCEPTION(prepare("categorical_crossentropy", {{4, 3}, {4, 5}, false, false}),
+                        ShapeError, says("(4, 5)"));
+  BOOST_CHECK_EXCEPTION(prepare("sparse_categorical_crossentropy", {{4, 3}, {5}, true, false}),
+                        ShapeError, says("(4, 3)"));
+  BOOST_CHECK_EXCEPTION(prepare("sparse_categorical_crossentropy", {{4, 1}, {4}, true, false}),
+                        ShapeError, says("binary_crossentropy"));
+  BOOST_CHECK_EXCEPTION(prepare("mean_squared_error", {{4, 2, 2, 1}, {4}, true, false}), ShapeError,
+                        says("(4, 2, 2, 1)"));
+  BOOST_CHECK_EXCEPTION(
+      registry().create<Loss>("categorical_crossentropy",
+                              Json::parse(R"({"label_smothing": 0.1})", "t"), "loss"),
+      UsageError, says("label_smoothing"));
 }

@@ -46,30 +46,45 @@ std::vector<Case> cases() {
   };
   return {
       {"SGD", "{}", {}, 0, [](Element& e, double g, double rate, int) { e.v -= rate * g; }},
-      {"SGD", R"({"momentum": 0.9})", {"momentum"}, 0,
+      {"SGD",
+       R"({"momentum": 0.9})",
+       {"momentum"},
+       0,
        [](Element& e, double g, double rate, int) {
          e.a = 0.9 * e.a - rate * g;
          e.v += e.a;
        }},
-      {"SGD", R"({"momentum": 0.8, "nesterov": true, "weight_decay": 0.1})", {"momentum"}, 0.1,
+      {"SGD",
+       R"({"momentum": 0.8, "nesterov": true, "weight_decay": 0.1})",
+       {"momentum"},
+       0.1,
        [](Element& e, double g, double rate, int) {
          e.a = 0.8 * e.a - rate * g;
          e.v += 0.8 * e.a - rate * g;
        }},
       {"Adam", "{}", {"momentum", "velocity"}, 0, adam},
       {"AdamW", "{}", {"momentum", "velocity"}, 0.004, adam},
-      {"RMSprop", "{}", {"velocity"}, 0,
+      {"RMSprop",
+       "{}",
+       {"velocity"},
+       0,
        [](Element& e, double g, double rate, int) {
          e.a = 0.9 * e.a + 0.1 * g * g;
          e.v -= rate * g / std::sqrt(e.a + 1e-7);
        }},
-      {"RMSprop", R"({"rho": 0.8, "momentum": 0.5})", {"velocity", "momentum"}, 0,
+      {"RMSprop",
+       R"({"rho": 0.8, "momentum": 0.5})",
+       {"velocity", "momentum"},
+       0,
        [](Element& e, double g, double rate, int) {
          e.a = 0.8 * e.a + 0.2 * g * g;
          e.b = 0.5 * e.b + rate * g / std::sqrt(e.a + 1e-7);
          e.v -= e.b;
        }},
-      {"RMSprop", R"({"centered": true, "momentum": 0.5})", {"velocity", "momentum", "average_gradient"}, 0,
+      {"RMSprop",
+       R"({"centered": true, "momentum": 0.5})",
+       {"velocity", "momentum", "average_gradient"},
+       0,
        [](Element& e, double g, double rate, int) {
          e.a = 0.9 * e.a + 0.1 * g * g;
          e.c = 0.9 * e.c + 0.1 * g;
@@ -83,9 +98,10 @@ std::vector<Case> cases() {
 ArenaLayout layout() {
   ArenaLayout l;
   l.elements = {9000, 70};
-  l.segments = {{"a/kernel", 0, 0, 5000, 1, true, false},   {"a/bias", 0, 5056, 7, 1, false, false},
-                {"b/kernel", 0, 5120, 333, 1, true, true},  {"b/bias", 0, 5504, 1, 2, false, false},
-                {"c/kernel", 0, 5568, 3001, 0.5f, true, false}, {"d/kernel", 1, 0, 64, 1, true, false}};
+  l.segments = {
+      {"a/kernel", 0, 0, 5000, 1, true, false},       {"a/bias", 0, 5056, 7, 1, false, false},
+      {"b/kernel", 0, 5120, 333, 1, true, true},      {"b/bias", 0, 5504, 1, 2, false, false},
+      {"c/kernel", 0, 5568, 3001, 0.5f, true, false}, {"d/kernel", 1, 0, 64, 1, true, false}};
   return l;
 }
 
@@ -98,11 +114,13 @@ const Segment* segment_of(const ArenaLayout& l, int arena, uint32_t at) {
 void check_case(Device& device, const Case& c) {
   const std::string what = c.name + c.parameters + " " + describe(device);
   const ArenaLayout l = layout();
-  const auto optimizer = registry().create<Optimizer>(c.name, Json::parse(c.parameters, "test"), "test");
+  const auto optimizer =
+      registry().create<Optimizer>(c.name, Json::parse(c.parameters, "test"), "test");
   BOOST_TEST(optimizer->slots() == c.slots, boost::test_tools::per_element());
   const auto op = optimizer->prepare(device, l);
   Queue& queue = device.compute();
-  const Arenas values = Arenas::make(device, l, "values"), gradients = Arenas::make(device, l, "gradients");
+  const Arenas values = Arenas::make(device, l, "values"),
+               gradients = Arenas::make(device, l, "gradients");
   std::vector<Arenas> slots;
   for (size_t i = 0; i < c.slots.size(); ++i) {
     slots.push_back(Arenas::make(device, l, "slot"));
@@ -142,7 +160,8 @@ void check_case(Device& device, const Case& c) {
     for (uint32_t i = 0; i < l.elements[a]; ++i) {
       const Segment* s = segment_of(l, a, i);
       if (!s || s->frozen) {
-        BOOST_REQUIRE_MESSAGE(v[i] == start[a][i], what << ": element " << i << " of arena " << a << " moved");
+        BOOST_REQUIRE_MESSAGE(v[i] == start[a][i],
+                              what << ": element " << i << " of arena " << a << " moved");
         continue;
       }
       worst = std::max(worst, std::abs(v[i] - host[a][i].v));
@@ -174,15 +193,20 @@ BOOST_AUTO_TEST_CASE(runs_join_what_is_alike) {
 
 BOOST_AUTO_TEST_CASE(schedules) {
   const auto factor = [](const char* name, const char* parameters, int64_t step) {
-    return registry().create<Schedule>(name, Json::parse(parameters, "test"), "test")->factor(step, 100, 1000);
+    return registry()
+        .create<Schedule>(name, Json::parse(parameters, "test"), "test")
+        ->factor(step, 100, 1000);
   };
   const auto near = [](double a, double b) { return std::abs(a - b) < 1e-12; };
   BOOST_TEST(near(factor("constant", "{}", 500), 1));
   BOOST_TEST(near(factor("constant", R"({"warmup_steps": 10})", 0), 0.1));
   BOOST_TEST(near(factor("constant", R"({"warmup_steps": 10})", 9), 1));
   BOOST_TEST(near(factor("exponential_decay", R"({"decay_rate": 0.5})", 250), std::pow(0.5, 2.5)));
-  BOOST_TEST(near(factor("exponential_decay", R"({"decay_rate": 0.5, "staircase": true})", 250), 0.25));
-  BOOST_TEST(near(factor("exponential_decay", R"({"decay_rate": 0.5, "decay_steps": 50, "warmup_steps": 50})", 100), 0.5));
+  BOOST_TEST(
+      near(factor("exponential_decay", R"({"decay_rate": 0.5, "staircase": true})", 250), 0.25));
+  BOOST_TEST(near(factor("exponential_decay",
+                         R"({"decay_rate": 0.5, "decay_steps": 50, "warmup_steps": 50})", 100),
+                  0.5));
   BOOST_TEST(near(factor("cosine_decay", "{}", 0), 1));
   BOOST_TEST(near(factor("cosine_decay", "{}", 500), 0.5));
   BOOST_TEST(near(factor("cosine_decay", R"({"alpha": 0.1})", 1000), 0.1));
@@ -190,6 +214,7 @@ BOOST_AUTO_TEST_CASE(schedules) {
   BOOST_TEST(near(factor("step", R"({"boundaries": [2, 5]})", 199), 1));
   BOOST_TEST(near(factor("step", R"({"boundaries": [2, 5]})", 200), 0.1));
   BOOST_TEST(near(factor("step", R"({"boundaries": [2, 5], "values": [1, 3, 7]})", 700), 7));
-  BOOST_CHECK_EXCEPTION(factor("step", R"({"boundaries": [2], "values": [1]})", 0), UsageError, says("2 values"));
+  BOOST_CHECK_EXCEPTION(factor("step", R"({"boundaries": [2], "values": [1]})", 0), UsageError,
+                        says("2 values"));
   BOOST_CHECK_EXCEPTION(factor("step", R"({"boundaries": [5, 2]})", 0), UsageError, says("rise"));
 }

@@ -10,7 +10,8 @@ constexpr uint32_t first_stream = 1u << 24;
 }  // namespace
 
 Augmentation::Augmentation(const Registry& registry, opencl::Device& device,
-                           const std::vector<std::pair<std::string, Json>>& augmenters, const Shape& item)
+                           const std::vector<std::pair<std::string, Json>>& augmenters,
+                           const Shape& item)
     : device_(device), item_(item) {
   for (const auto& [name, parameters] : augmenters) {
     names_.push_back(name);

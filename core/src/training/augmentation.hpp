@@ -14,8 +14,8 @@ namespace ocellus::training {
 /// The augmenters of a training, one after another, between the batches and the network.
 class Augmentation {
  public:
-  Augmentation(const Registry& registry, opencl::Device& device, const std::vector<std::pair<std::string, Json>>& augmenters,
-               const Shape& item);
+  Augmentation(const Registry& registry, opencl::Device& device,
+               const std::vector<std::pair<std::string, Json>>& augmenters, const Shape& item);
   /// The next batch of `data`, changed, into `images`, whose batch is the number of items.
   void next(Batches& data, Batch& batch, const Tensor& images, RunContext run);
 

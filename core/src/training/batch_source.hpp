@@ -14,7 +14,8 @@ namespace ocellus::training {
 struct BatchTask {
   opencl::Device& device;
   std::shared_ptr<const Dataset> data;
-  std::vector<int64_t> items;  ///< indices into the data set; places in it are global sample indices
+  std::vector<int64_t>
+      items;  ///< indices into the data set; places in it are global sample indices
   int batch = 1;
   Shape item;
   DType item_type = DType::u8;
@@ -32,9 +33,11 @@ struct BatchTask {
 class BatchSource {
  public:
   virtual ~BatchSource() = default;
-  /// `order` holds places in BatchTask::items; batches from `first_batch` on will be asked for, one after another.
+  /// `order` holds places in BatchTask::items; batches from `first_batch` on will be asked for, one
+  /// after another.
   virtual void start(std::span<const int32_t> order, int64_t first_batch) = 0;
-  /// Batch number `index` of the epoch with `count` valid items. images: where its pixels go, for all items of the tensor.
+  /// Batch number `index` of the epoch with `count` valid items. images: where its pixels go, for
+  /// all items of the tensor.
   virtual void next(int64_t index, int count, const Tensor& images, Batch& batch) = 0;
 };
 

@@ -53,13 +53,15 @@ void for_each_parameter(const Network& network, F&& f) {
   const std::vector<NetworkLayer>& layers = network.layers();
   for (size_t l = 0; l < layers.size(); ++l) {
     const std::vector<Parameter> parameters = network.parameters(static_cast<int>(l));
-    for (size_t i = 0; i < parameters.size(); ++i) f(layers[l].segments[i], parameters[i].tensor.shape);
+    for (size_t i = 0; i < parameters.size(); ++i)
+      f(layers[l].segments[i], parameters[i].tensor.shape);
   }
 }
 
 Tensor slot_tensor(const Network& network, const Arenas& slot, int segment, const Shape& shape) {
   const Segment& s = network.layout().segments[segment];
-  return {slot.buffers[s.arena], s.offset, static_cast<uint32_t>(shape.channels()), DType::f32, shape};
+  return {slot.buffers[s.arena], s.offset, static_cast<uint32_t>(shape.channels()), DType::f32,
+          shape};
 }
 
 }  // namespace
@@ -97,28 +99,32 @@ Position Position::from_json(const Json& j) {
   return p;
 }
 
-std::vector<std::vector<Array>> read_slots(const Network& network, const std::vector<Arenas>& slots) {
+std::vector<std::vector<Array>> read_slots(const Network& network,
+                                           const std::vector<Arenas>& slots) {
   std::vector<std::vector<Array>> out;
   for (const Arenas& slot : slots) {
     std::vector<Array>& list = out.emplace_back();
     for_each_parameter(network, [&](int segment, const Shape& shape) {
-      list.push_back(download(network.device().compute(), slot_tensor(network, slot, segment, shape)));
+      list.push_back(
+          download(network.device().compute(), slot_tensor(network, slot, segment, shape)));
     });
   }
   return out;
 }
 
-void write_slots(const Network& network, const std::vector<std::vector<Array>>& from, const std::vector<Arenas>& slots,
-                 const std::string& file) {
+void write_slots(const Network& network, const std::vector<std::vector<Array>>& from,
+                 const std::vector<Arenas>& slots, const std::string& file) {
   if (from.size() != slots.size())
-    throw DataError(fmt::format("{}: {} optimizer slots, expected {}", file, from.size(), slots.size()));
+    throw DataError(
+        fmt::format("{}: {} optimizer slots, expected {}", file, from.size(), slots.size()));
   for (size_t s = 0; s < slots.size(); ++s) {
     size_t p = 0;
     for_each_parameter(network, [&](int segment, const Shape& shape) {
       if (p >= from[s].size() || from[s][p].shape() != shape)
         throw DataError(fmt::format("{}: the optimizer's slots do not fit parameter '{}' {}", file,
                                     network.layout().segments[segment].name, shape.str()));
-      upload(network.device().compute(), from[s][p++].to_f32(), slot_tensor(network, slots[s], segment, shape));
+      upload(network.device().compute(), from[s][p++].to_f32(),
+             slot_tensor(network, slots[s], segment, shape));
     });
   }
 }
@@ -126,7 +132,8 @@ void write_slots(const Network& network, const std::vector<std::vector<Array>>& 
 std::string find_not_finite(const std::vector<WeightsRecord>& weights) {
   for (const WeightsRecord& w : weights)
     for (const Array& a : w.values)
-      if (a.type() == DType::f32 && !std::ranges::all_of(a.f32(), [](float v) { return std::isfinite(v); }))
+      if (a.type() == DType::f32 &&
+          !std::ranges::all_of(a.f32(), [](float v) { return std::isfinite(v); }))
         return w.layer;
   return {};
 }

@@ -10,7 +10,8 @@
 
 namespace ocellus::training {
 
-/// Where a run stands, with all that it needs to go on as if nothing had happened (beside weights and slots).
+/// Where a run stands, with all that it needs to go on as if nothing had happened (beside weights
+/// and slots).
 struct Position {
   int epoch = 0;          ///< that is being trained
   int64_t step = 0;       ///< batches of it that are done
@@ -29,9 +30,10 @@ struct Position {
 };
 
 /// Slots of an optimizer on the host, slots[s][p] with p a parameter of the network, and back.
-std::vector<std::vector<Array>> read_slots(const Network& network, const std::vector<Arenas>& slots);
-void write_slots(const Network& network, const std::vector<std::vector<Array>>& from, const std::vector<Arenas>& slots,
-                 const std::string& file);
+std::vector<std::vector<Array>> read_slots(const Network& network,
+                                           const std::vector<Arenas>& slots);
+void write_slots(const Network& network, const std::vector<std::vector<Array>>& from,
+                 const std::vector<Arenas>& slots, const std::string& file);
 
 /// Name of the first layer with a weight that is not finite; empty: none.
 std::string find_not_finite(const std::vector<WeightsRecord>& weights);

@@ -7,7 +7,8 @@
 
 namespace ocellus::training {
 
-/// Scales all gradients down so that their common norm is at most `norm` (Pascanu, Mikolov, Bengio, ICML 2013).
+/// Scales all gradients down so that their common norm is at most `norm` (Pascanu, Mikolov, Bengio,
+/// ICML 2013).
 class Clipping {
  public:
   Clipping(opencl::Device& device, const ArenaLayout& layout, double norm);

@@ -44,17 +44,20 @@ ExecutionOptions execution_options(const Objective& objective, int batch, bool t
 
 }  // namespace
 
-Objective Objective::make(const Registry& registry, const Network& network, bool sparse_targets, const std::string& loss,
-                          const Json& loss_parameters, const std::vector<std::string>& metrics) {
+Objective Objective::make(const Registry& registry, const Network& network, bool sparse_targets,
+                          const std::string& loss, const Json& loss_parameters,
+                          const std::vector<std::string>& metrics) {
   if (network.inputs().size() != 1 || network.outputs().size() != 1)
-    throw UsageError(fmt::format("training takes networks with one input and one output; this has {} and {}",
-                                 network.inputs().size(), network.outputs().size()));
+    throw UsageError(
+        fmt::format("training takes networks with one input and one output; this has {} and {}",
+                    network.inputs().size(), network.outputs().size()));
   Objective o;
   Probability final = Probability::none;
   o.logits = network.tensor_name(network.logits(&final));
   o.output = network.tensor_name(network.outputs()[0]);
   LossChoice choice{loss, loss_parameters};
-  if (loss.empty()) choice = choose_loss(final, sparse_targets, network.shape(network.outputs()[0]).channels());
+  if (loss.empty())
+    choice = choose_loss(final, sparse_targets, network.shape(network.outputs()[0]).channels());
   o.loss_name = choice.name;
   o.loss = registry.create<Loss>(choice.name, choice.parameters, "loss '" + choice.name + "'");
   o.loss_on_logits = final != Probability::none && o.loss->wants_logits(final);
@@ -69,12 +72,13 @@ Objective Objective::make(const Registry& registry, const Network& network, bool
 std::vector<std::string> Objective::fetches() const {
   std::vector<std::string> names = {loss_tensor()};
   for (size_t m = 0; m < metrics.size(); ++m)
-    if (std::ranges::find(names, metric_tensor(m)) == names.end()) names.push_back(metric_tensor(m));
+    if (std::ranges::find(names, metric_tensor(m)) == names.end())
+      names.push_back(metric_tensor(m));
   return names;
 }
 
-Pass::Pass(Network& network, const Objective& objective, const Batches& data, int batch, bool training,
-           const std::vector<std::string>& also_fetch)
+Pass::Pass(Network& network, const Objective& objective, const Batches& data, int batch,
+           bool training, const std::vector<std::string>& also_fetch)
     : network_(network),
       objective_(objective),
       batch_(batch),
@@ -90,9 +94,11 @@ Pass::Pass(Network& network, const Objective& objective, const Batches& data, in
     return r;
   };
   opencl::Device& device = network.device();
-  loss_ = objective.loss->prepare(device, request(objective.loss_tensor(), objective.loss_on_logits));
+  loss_ =
+      objective.loss->prepare(device, request(objective.loss_tensor(), objective.loss_on_logits));
   for (size_t m = 0; m < objective.metrics.size(); ++m)
-    metrics_.push_back(objective.metrics[m]->prepare(device, request(objective.metric_tensor(m), objective.metric_on_logits[m])));
+    metrics_.push_back(objective.metrics[m]->prepare(
+        device, request(objective.metric_tensor(m), objective.metric_on_logits[m])));
 }
 
 void Pass::forward(const Batch& batch, const RunContext& run, Totals& totals) {
@@ -124,7 +130,8 @@ void Pass::backward(const Arenas& gradients) { execution_.backward(&gradients); 
 void check_classes(const Network& network, const Dataset& data, bool sparse_targets) {
   const int outputs = network.shape(network.outputs()[0]).channels();
   const size_t classes = data.classes().size();
-  if (!sparse_targets || classes <= static_cast<size_t>(outputs == 1 ? 2 : outputs)) return;  // one output: two classes
+  if (!sparse_targets || classes <= static_cast<size_t>(outputs == 1 ? 2 : outputs))
+    return;  // one output: two classes
   throw DataError(fmt::format("the data have {} classes, the network's output '{}' {}", classes,
                               network.tensor_name(network.outputs()[0]), outputs));
 }

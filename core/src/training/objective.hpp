@@ -21,15 +21,17 @@ struct Objective {
   std::vector<bool> metric_on_logits;
 
   /// `loss` empty: by the network's last node and the kind of targets.
-  static Objective make(const Registry& registry, const Network& network, bool sparse_targets, const std::string& loss,
-                        const Json& loss_parameters, const std::vector<std::string>& metrics);
+  static Objective make(const Registry& registry, const Network& network, bool sparse_targets,
+                        const std::string& loss, const Json& loss_parameters,
+                        const std::vector<std::string>& metrics);
   const std::string& loss_tensor() const { return loss_on_logits ? logits : output; }
   const std::string& metric_tensor(size_t m) const { return metric_on_logits[m] ? logits : output; }
   /// What an Execution must fetch; the loss's tensor first.
   std::vector<std::string> fetches() const;
 };
 
-/// The network with its losses, for one batch size and mode: forward, values, and in training the way back.
+/// The network with its losses, for one batch size and mode: forward, values, and in training the
+/// way back.
 class Pass {
  public:
   Pass(Network& network, const Objective& objective, const Batches& data, int batch, bool training,

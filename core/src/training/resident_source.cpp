@@ -41,13 +41,15 @@ void ChannelAffine::run(opencl::Queue& queue, const Tensor& images) {
     opencl::PointwiseProblem p;
     p.rows = pixels;
     p.columns = images.shape.channels();
-    p.inputs = {opencl::PointwiseProblem::Input::matrix, opencl::PointwiseProblem::Input::per_column,
+    p.inputs = {opencl::PointwiseProblem::Input::matrix,
+                opencl::PointwiseProblem::Input::per_column,
                 opencl::PointwiseProblem::Input::per_column};
     p.outputs = {"x0 * x1 + x2"};
     p.name = "preprocess";
     it = kernels_.emplace(pixels, opencl::Pointwise(task_.device, p)).first;
   }
-  const opencl::Operand in[] = {images.operand(), scale_.operand(), shift_.operand()}, out[] = {images.operand()};
+  const opencl::Operand in[] = {images.operand(), scale_.operand(), shift_.operand()},
+                        out[] = {images.operand()};
   it->second.run(queue, in, out);
 }
 
@@ -59,7 +61,8 @@ class ResidentSource : public BatchSource {
       : task_(task),
         affine_(task),
         pixels_(static_cast<int>(task.item.elements())),
-        images_(Tensor::make(task.device, task.item.batched(count_items()), "the data set's images", task.item_type)),
+        images_(Tensor::make(task.device, task.item.batched(count_items()), "the data set's images",
+                             task.item_type)),
         ones_(Tensor::make(task.device, Shape{task.batch}, "weights of a batch")),
         short_(Tensor::make(task.device, Shape{task.batch}, "weights of a batch")),
         samples_(task.device.allocate(task.batch * sizeof(int32_t), "samples of a batch")) {
@@ -67,10 +70,13 @@ class ResidentSource : public BatchSource {
     upload(queue, Array(ones_.shape, valid_weights(task_.batch, task_.batch)), ones_);
     if (task_.has_targets) {
       const DType type = task_.sparse ? DType::i32 : DType::f32;
-      targets_ = Tensor::make(task_.device, task_.targets(count_items()), "the data set's targets", type);
-      batch_targets_ = Tensor::make(task_.device, task_.targets(task_.batch), "targets of a batch", type);
+      targets_ =
+          Tensor::make(task_.device, task_.targets(count_items()), "the data set's targets", type);
+      batch_targets_ =
+          Tensor::make(task_.device, task_.targets(task_.batch), "targets of a batch", type);
     }
-    if (task_.weighted) weights_ = Tensor::make(task_.device, Shape{count_items()}, "the data set's weights");
+    if (task_.weighted)
+      weights_ = Tensor::make(task_.device, Shape{count_items()}, "the data set's weights");
     load(queue);
   }
 
@@ -79,7 +85,9 @@ class ResidentSource : public BatchSource {
     const size_t whole = (order.size() + task_.batch - 1) / task_.batch * task_.batch;
     std::vector<int32_t> padded(order.begin(), order.end());
     padded.resize(whole, order.empty() ? 0 : order[0]);
-    if (!order_) order_ = task_.device.allocate(std::max<size_t>(whole, 1) * sizeof(int32_t), "order of an epoch");
+    if (!order_)
+      order_ =
+          task_.device.allocate(std::max<size_t>(whole, 1) * sizeof(int32_t), "order of an epoch");
     task_.device.compute().write(order_, 0, padded.data(), padded.size() * sizeof(int32_t));
   }
 
@@ -96,12 +104,14 @@ class ResidentSource : public BatchSource {
       options.scale = task_.scale[0];
       options.shift = task_.shift[0];
     }
-    opencl::gather_rows(queue, images_.matrix(pixels_), samples_, images.matrix(pixels_), n, pixels_, options);
+    opencl::gather_rows(queue, images_.matrix(pixels_), samples_, images.matrix(pixels_), n,
+                        pixels_, options);
     if (!convert || !uniform) affine_.run(queue, images);
     if (task_.has_targets) {
       // Classes travel as the bits that they are.
       const int columns = task_.sparse ? 1 : static_cast<int>(task_.target.elements());
-      opencl::gather_rows(queue, targets_.matrix(columns), samples_, batch_targets_.matrix(columns), task_.batch, columns);
+      opencl::gather_rows(queue, targets_.matrix(columns), samples_, batch_targets_.matrix(columns),
+                          task_.batch, columns);
     }
     batch.images = images;
     batch.targets = batch_targets_;
@@ -120,18 +130,22 @@ class ResidentSource : public BatchSource {
       task_.data->read({&task_.items[first], static_cast<size_t>(n)}, samples);
       if (task_.reorders()) reorder(samples.images);
       upload(queue, samples.images, images_.items(static_cast<int>(first), n));
-      if (task_.has_targets) upload(queue, samples.targets, targets_.items(static_cast<int>(first), n));
-      if (task_.weighted) upload(queue, samples.weights, weights_.items(static_cast<int>(first), n));
+      if (task_.has_targets)
+        upload(queue, samples.targets, targets_.items(static_cast<int>(first), n));
+      if (task_.weighted)
+        upload(queue, samples.weights, weights_.items(static_cast<int>(first), n));
     }
   }
 
   void reorder(Array& images) const {
-    const size_t size = bytes_of(images.type()), channels = task_.order.size(), pixel = size * channels;
+    const size_t size = bytes_of(images.type()), channels = task_.order.size(),
+                 pixel = size * channels;
     std::vector<std::byte> old(pixel);
     for (size_t at = 0; at < images.bytes().size(); at += pixel) {
       std::copy_n(images.bytes().begin() + at, pixel, old.begin());
       for (size_t c = 0; c < channels; ++c)
-        std::copy_n(old.begin() + task_.order[c] * size, size, images.bytes().begin() + at + c * size);
+        std::copy_n(old.begin() + task_.order[c] * size, size,
+                    images.bytes().begin() + at + c * size);
     }
   }
 
@@ -155,6 +169,8 @@ class ResidentSource : public BatchSource {
 
 }  // namespace
 
-std::unique_ptr<BatchSource> make_resident(const BatchTask& task) { return std::make_unique<ResidentSource>(task); }
+std::unique_ptr<BatchSource> make_resident(const BatchTask& task) {
+  return std::make_unique<ResidentSource>(task);
+}
 
 }  // namespace ocellus::training

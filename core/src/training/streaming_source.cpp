@@ -12,14 +12,17 @@
 namespace ocellus::training {
 namespace {
 
-/// A ring of slots between a reading thread, which fills them through the transfer queue, and the compute queue.
+/// A ring of slots between a reading thread, which fills them through the transfer queue, and the
+/// compute queue.
 class StreamingSource : public BatchSource {
  public:
   explicit StreamingSource(const BatchTask& task) : task_(task), affine_(task) {
     for (Slot& s : slots_) {
-      s.pixels = Tensor::make(task.device, task.item.batched(task.batch), "images of a batch", task.item_type);
+      s.pixels = Tensor::make(task.device, task.item.batched(task.batch), "images of a batch",
+                              task.item_type);
       if (task.has_targets)
-        s.targets = Tensor::make(task.device, task.targets(task.batch), "targets of a batch", task.sparse ? DType::i32 : DType::f32);
+        s.targets = Tensor::make(task.device, task.targets(task.batch), "targets of a batch",
+                                 task.sparse ? DType::i32 : DType::f32);
       s.weights = Tensor::make(task.device, Shape{task.batch}, "weights of a batch");
       s.samples = Tensor::make(task.device, Shape{task.batch}, "samples of a batch", DType::i32);
     }
@@ -66,7 +69,8 @@ class StreamingSource : public BatchSource {
     const int n = images.shape[0], channels = task_.item.channels();
     const Tensor from = current_->pixels.items(0, n);
     if (task_.item_type == DType::u8) {
-      opencl::convert_u8(queue, from.operand(), images.operand(), images.shape.pixels(), channels, task_.scale, task_.shift, task_.order);
+      opencl::convert_u8(queue, from.operand(), images.operand(), images.shape.pixels(), channels,
+                         task_.scale, task_.shift, task_.order);
     } else {
       opencl::copy_matrix(queue, from.operand(), images.operand(), images.shape.pixels(), channels);
       affine_.run(queue, images);
@@ -95,7 +99,8 @@ class StreamingSource : public BatchSource {
   void read_ahead(int64_t first_batch) {
     try {
       const size_t n = order_.size();
-      for (size_t first = static_cast<size_t>(first_batch) * task_.batch; first < n; first += task_.batch) {
+      for (size_t first = static_cast<size_t>(first_batch) * task_.batch; first < n;
+           first += task_.batch) {
         Slot* slot = nullptr;
         {
           std::unique_lock lock(mutex_);
@@ -163,6 +168,8 @@ class StreamingSource : public BatchSource {
 
 }  // namespace
 
-std::unique_ptr<BatchSource> make_streaming(const BatchTask& task) { return std::make_unique<StreamingSource>(task); }
+std::unique_ptr<BatchSource> make_streaming(const BatchTask& task) {
+  return std::make_unique<StreamingSource>(task);
+}
 
 }  // namespace ocellus::training

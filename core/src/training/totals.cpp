@@ -18,7 +18,8 @@ Totals::Totals(opencl::Device& device, int values, int batch)
 }
 
 Tensor Totals::values(int v) const {
-  return {values_, static_cast<uint32_t>(v * batch_), static_cast<uint32_t>(batch_), DType::f32, Shape{batch_}};
+  return {values_, static_cast<uint32_t>(v * batch_), static_cast<uint32_t>(batch_), DType::f32,
+          Shape{batch_}};
 }
 
 void Totals::clear(opencl::Queue& queue) {
@@ -28,8 +29,9 @@ void Totals::clear(opencl::Queue& queue) {
 }
 
 void Totals::add(opencl::Queue& queue, const Tensor& weights, int count, int64_t step) {
-  add_(queue, opencl::Range::of(rows_ + 1, 1), values_, static_cast<uint32_t>(batch_), weights.buffer, weights.offset,
-       static_cast<int32_t>(count), static_cast<int32_t>(rows_), totals_, static_cast<int32_t>(step));
+  add_(queue, opencl::Range::of(rows_ + 1, 1), values_, static_cast<uint32_t>(batch_),
+       weights.buffer, weights.offset, static_cast<int32_t>(count), static_cast<int32_t>(rows_),
+       totals_, static_cast<int32_t>(step));
 }
 
 std::vector<float> Totals::raw(opencl::Queue& queue) const {

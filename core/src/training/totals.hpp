@@ -15,11 +15,12 @@ class Totals {
   /// Where the values of a batch go: (batch), value v.
   Tensor values(int v) const;
   void clear(opencl::Queue& queue);
-  /// Adds the first `count` items of values() and of the weights. `step` is what Sums::first_bad_step names.
+  /// Adds the first `count` items of values() and of the weights. `step` is what
+  /// Sums::first_bad_step names.
   void add(opencl::Queue& queue, const Tensor& weights, int count, int64_t step);
 
   struct Sums {
-    std::vector<double> means;  ///< a value; 0 while there are no items
+    std::vector<double> means;    ///< a value; 0 while there are no items
     int64_t first_bad_step = -1;  ///< of the first loss that was not finite
   };
   Sums read(opencl::Queue& queue) const;  ///< waits

@@ -13,11 +13,13 @@
 
 namespace ocellus {
 
-// HDF5, wrapped once. Objects are named by absolute paths ("/model_weights/conv1"); "" and "/" are the root.
+// HDF5, wrapped once. Objects are named by absolute paths ("/model_weights/conv1"); "" and "/" are
+// the root.
 //
-// Every failure is a DataError that names the file and the object; HDF5 prints nothing. What could lead out of the file or
-// blow up memory is refused: soft and external links, external and virtual datasets, user filters, shapes that are larger
-// than the file can hold. Debian's HDF5 may still crash on a damaged file: read files of strangers through trial_read().
+// Every failure is a DataError that names the file and the object; HDF5 prints nothing. What could
+// lead out of the file or blow up memory is refused: soft and external links, external and virtual
+// datasets, user filters, shapes that are larger than the file can hold. Debian's HDF5 may still
+// crash on a damaged file: read files of strangers through trial_read().
 //
 // Thread safety: HDF5 is not thread-safe; all calls here are serialised by one lock in the wrapper.
 
@@ -40,8 +42,8 @@ class OCELLUS_API H5Reader {
 
   /// Shape of a dataset, without reading it.
   Shape shape(std::string_view path) const;
-  /// A dataset of numbers: floats of 16, 32 and 64 bits become f32; unsigned bytes and booleans u8; integers that fit 32 bits
-  /// i32; wider ones i64. Scalars have rank 0.
+  /// A dataset of numbers: floats of 16, 32 and 64 bits become f32; unsigned bytes and booleans u8;
+  /// integers that fit 32 bits i32; wider ones i64. Scalars have rank 0.
   Array read(std::string_view path) const;
   /// Rows [first, first + count) of the first axis.
   Array read_rows(std::string_view path, int first, int count) const;
@@ -50,11 +52,13 @@ class OCELLUS_API H5Reader {
 
   bool has_attribute(std::string_view path, const std::string& attribute) const;
   std::vector<std::string> attributes(std::string_view path) const;
-  /// A string attribute: scalar or one element; variable or fixed length; ASCII or UTF-8; any padding.
+  /// A string attribute: scalar or one element; variable or fixed length; ASCII or UTF-8; any
+  /// padding.
   std::string text(std::string_view path, const std::string& attribute) const;
-  std::string text(std::string_view path, const std::string& attribute, const std::string& otherwise) const;
-  /// A list of strings by Keras' rule: `name`, or name0, name1, ... joined where the list was too long for one attribute.
-  /// An empty attribute of any type is an empty list.
+  std::string text(std::string_view path, const std::string& attribute,
+                   const std::string& otherwise) const;
+  /// A list of strings by Keras' rule: `name`, or name0, name1, ... joined where the list was too
+  /// long for one attribute. An empty attribute of any type is an empty list.
   bool has_texts(std::string_view path, const std::string& attribute) const;
   std::vector<std::string> texts(std::string_view path, const std::string& attribute) const;
   /// Numbers, scalar (one) or 1-D.
@@ -66,8 +70,9 @@ class OCELLUS_API H5Reader {
   std::unique_ptr<State> state_;
 };
 
-/// Writes an HDF5 file that old readers understand (earliest format, contiguous datasets, no filters, no time stamps: the
-/// same content gives the same bytes). Groups on the way to a path are made.
+/// Writes an HDF5 file that old readers understand (earliest format, contiguous datasets, no
+/// filters, no time stamps: the same content gives the same bytes). Groups on the way to a path are
+/// made.
 class OCELLUS_API H5Writer {
  public:
   /// Makes the file all or nothing, as write_atomically(): if `fill` throws, the old file stays.
@@ -83,13 +88,20 @@ class OCELLUS_API H5Writer {
 
   /// Attributes; the object must exist. A string is scalar, variable length, UTF-8.
   void attribute(std::string_view path, const std::string& name, const std::string& text);
-  void attribute(std::string_view path, const std::string& name, const char* text) { attribute(path, name, std::string(text)); }
+  void attribute(std::string_view path, const std::string& name, const char* text) {
+    attribute(path, name, std::string(text));
+  }
   void attribute(std::string_view path, const std::string& name, double number);
   void attribute(std::string_view path, const std::string& name, int64_t number);
-  void attribute(std::string_view path, const std::string& name, int number) { attribute(path, name, int64_t{number}); }
-  void attribute(std::string_view path, const std::string& name, const std::vector<double>& numbers);
-  /// Keras' rule: fixed length, split into name0, name1, ... where it exceeds 64,512 bytes. Throws Error when one string does.
-  void attribute(std::string_view path, const std::string& name, const std::vector<std::string>& texts);
+  void attribute(std::string_view path, const std::string& name, int number) {
+    attribute(path, name, int64_t{number});
+  }
+  void attribute(std::string_view path, const std::string& name,
+                 const std::vector<double>& numbers);
+  /// Keras' rule: fixed length, split into name0, name1, ... where it exceeds 64,512 bytes. Throws
+  /// Error when one string does.
+  void attribute(std::string_view path, const std::string& name,
+                 const std::vector<std::string>& texts);
 
   ~H5Writer();
   H5Writer(const H5Writer&) = delete;

@@ -41,6 +41,18 @@ ocellus --version >version.txt && expect version.txt "ocellus [0-9]"
 refuses 4 "no OpenCL device matches 'quantum'" ocellus evaluate lenet5 "$data" --device quantum
 OCELLUS_DEVICE_MEMORY=1M refuses 4 "free on the device" ocellus train --model cifar_small --data "$data" --out small
 
+# A device that is new here gets a selftest; a pass is remembered, a failure is not passed over in silence.
+first() { OCELLUS_SELFTEST=on XDG_CACHE_HOME="$work/cache" "$bin/ocellus" bench gemm; }
+first >/dev/null 2>first.txt
+expect first.txt "first use of"
+first >/dev/null 2>second.txt
+if grep -q "first use" second.txt; then fail "the selftest's pass was not remembered"; fi
+mkdir -p broken
+echo "no kernel" >broken/softmax.cl
+if OCELLUS_KERNEL_PATH="$work/broken" first >/dev/null 2>third.txt; then fail "a device that fails its selftest was taken"; else code=$?; fi
+[[ $code == 4 ]] || fail "a device that fails its selftest gave exit code $code, not 4"
+expect third.txt "fails its selftest"
+
 # --- Data
 mkdir -p cut empty photos/a photos/b
 cp data/* cut && truncate -s -100 cut/train-images-idx3-ubyte

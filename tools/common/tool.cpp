@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <new>
 
+#include "first_use.hpp"
 #include "ocellus/core/abi.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/opencl/profiler.hpp"
@@ -102,7 +103,9 @@ std::shared_ptr<opencl::Device> Tool::device() {
     opencl::DeviceOptions options;
     options.selector = device_selector_;
     options.profile = profile;
-    device_ = opencl::Device::open(options);
+    // The selftest itself must not ask whether the device passed it.
+    device_ =
+        info_.verb == "selftest" ? opencl::Device::open(options) : open_trusted(options, terminal);
     const opencl::DeviceInfo& i = device_->info();
     terminal.info(fmt::format("device: {} ({}, {}, driver {}, {} kernels)", i.name, i.type_name(),
                               i.platform, i.driver, opencl::to_string(i.family)));

@@ -18,6 +18,12 @@ namespace ocellus {
 namespace fs = std::filesystem;
 
 ModelFormat::~ModelFormat() = default;
+
+void ModelFormat::read_weights(const fs::path& file, const WeightsMatching&, ModelDocument&,
+                               const Registry&) const {
+  throw DataError(
+      fmt::format("{}: this format cannot give its weights to another model", file.string()));
+}
 Architecture::~Architecture() = default;
 
 namespace {
@@ -81,6 +87,22 @@ ModelDocument open_file(const Registry& registry, const fs::path& file, bool tru
   return format_of(registry, file)->read(file, registry);
 }
 
+void load_weights(const Registry& registry, const ModelRequest& request, ModelDocument& document) {
+  const fs::path file = request.weights;
+  std::error_code ignored;
+  if (!fs::exists(file, ignored))
+    throw DataError(fmt::format("{}: no such file of weights", file.string()));
+  const auto read = [&](ModelDocument& into) {
+    format_of(registry, file)->read_weights(file, request.matching, into, registry);
+  };
+  if (!request.trust)
+    trial_read(file, [&] {
+      ModelDocument copy = document;
+      read(copy);
+    });
+  read(document);
+}
+
 // "cifar_small(classes=10, input_shape=[32, 32, 3])".
 ModelDocument open_architecture(const Registry& registry, const ModelRequest& request) {
   const std::string& address = request.address;
@@ -116,14 +138,24 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
   } else {
     throw DataError(fmt::format("{}: no such model file", address));
   }
+  if (!request.weights.empty()) load_weights(registry, request, document);
   for (const std::string& warning : document.warnings) log.warning(warning);
   return document;
 }
 
+namespace {
+
+std::string format_by_ending(const std::string& file) {
+  if (file.ends_with(".weights.h5")) return "keras_weights";
+  return file.ends_with(".keras") ? "keras" : native_format;
+}
+
+}  // namespace
+
 void save_model(const Registry& registry, const ModelDocument& document, const std::string& file,
-                Log& log) {
-  registry.create<ModelFormat>(native_format, Json::object(), native_format)
-      ->write(document, file, registry, log);
+                Log& log, const std::string& format) {
+  const std::string name = format.empty() ? format_by_ending(file) : format;
+  registry.create<ModelFormat>(name, Json::object(), name)->write(document, file, registry, log);
 }
 
 }  // namespace ocellus

@@ -338,7 +338,7 @@ struct Trainer::State {
         !std::filesystem::exists(options.checkpoint, ignored))
       return;
     const std::string file = options.checkpoint.string();
-    const ModelDocument d = open_model(registry, {file, Json::object(), true}, log);
+    const ModelDocument d = open_model(registry, {.address = file, .trust = true}, log);
     if (!d.training_state.is_object() || !d.optimizer)
       throw DataError(file + ": holds a model, but no training that could be resumed");
     expect_same(file, "seed", d.training_state.get("seed", int64_t{-1}),

@@ -47,7 +47,7 @@ void check_holds(const std::string& text, const std::string& part) {
 
 ModelDocument open(const std::string& address) {
   SilentLog log;
-  return open_model(registry(), {address, Json::object(), false}, log);
+  return open_model(registry(), {.address = address}, log);
 }
 
 struct TemporaryFile {
@@ -194,7 +194,8 @@ BOOST_AUTO_TEST_CASE(architectures_take_options) {
   BOOST_TEST(g.layers[1].parameters.at("padding").as_string() == "valid");
   BOOST_TEST(g.layers[2].type == "AveragePooling2D");
   SilentLog log;
-  const ModelRequest request{"cifar_small(classes=3)", Json(Json::Object{{"classes", 5}}), false};
+  const ModelRequest request{.address = "cifar_small(classes=3)",
+                             .architecture = Json(Json::Object{{"classes", 5}})};
   BOOST_TEST(
       open_model(registry(), request, log).graph.layers.back().parameters.at("units").as_int() ==
       5);

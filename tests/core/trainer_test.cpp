@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_killed_training_resumes_to_the_same_bits) {
     int status = 0;
     waitpid(child, &status, 0);
     const ModelDocument d =
-        open_model(world().registry, {checkpoint.string(), Json::object(), true}, quiet);
+        open_model(world().registry, {.address = checkpoint.string(), .trust = true}, quiet);
     const int64_t iteration = d.training_state.at("iteration").as_int64();
     BOOST_TEST(iteration > last_iteration);
     last_iteration = iteration;
@@ -302,7 +302,7 @@ BOOST_AUTO_TEST_CASE(the_last_good_checkpoint_survives_a_diverging_run) {
     BOOST_CHECK_EXCEPTION(trainer.run(silent, quiet), Error,
                           says("run.h5 holds the last good state"));
     const ModelDocument d =
-        open_model(world().registry, {o.checkpoint.string(), Json::object(), true}, quiet);
+        open_model(world().registry, {.address = o.checkpoint.string(), .trust = true}, quiet);
     // A step too far may still give finite weights.
     const int64_t iteration = d.training_state.at("iteration").as_int64();
     BOOST_TEST((iteration == 6 || (every == 1 && iteration == 7)));

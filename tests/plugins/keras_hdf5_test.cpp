@@ -37,7 +37,7 @@ struct Lines : Log {
 
 // In tests files are trusted: a device is open, and fork() would not carry it.
 ModelDocument open(const fs::path& file, Log& log, bool trust = true) {
-  return open_model(world().registry, {file.string(), Json::object(), trust}, log);
+  return open_model(world().registry, {.address = file.string(), .trust = trust}, log);
 }
 ModelDocument open(const fs::path& file) {
   SilentLog log;
@@ -333,7 +333,7 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
        {"lenet5", "lenet5(activation=tanh,pooling=average)", "cifar_small", "mnist_cnn",
         "12x10x2: conv3(4) bn LeakyReLU(0.2) avgpool dropout(0.1) pad1 conv3(3,elu) dense(1)"})
     graphs.emplace_back(std::to_string(graphs.size()),
-                        open_model(world().registry, {name, Json::object(), false}, log).graph);
+                        open_model(world().registry, {.address = name, .trust = false}, log).graph);
   for (const auto& [name, g] : graphs) {
     Network n(world().registry, g);
     n.place(world().device, 1);
@@ -365,7 +365,7 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused_or_read_but_never_crash) {
         .write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
     try {
-      open_model(registry, {file.string(), Json::object(), false}, log);
+      open_model(registry, {.address = file.string()}, log);
       return 0;
     } catch (const Error& e) {
       return static_cast<int>(e.exit_code());

@@ -7,7 +7,11 @@ namespace ocellus::tools {
 
 ModelDocument Tool::open_model(const std::string& address, const Json& architecture) {
   if (device_) throw Error("internal: a model is opened after the device");
-  return ocellus::open_model(registry(), {address, architecture, trust}, terminal);
+  ModelRequest request;
+  request.address = address;
+  request.architecture = architecture;
+  request.trust = trust;
+  return ocellus::open_model(registry(), request, terminal);
 }
 
 std::unique_ptr<Network> Tool::place(const ModelDocument& document) {

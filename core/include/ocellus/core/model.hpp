@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "ocellus/core/model_format.hpp"
 #include "ocellus/core/network.hpp"
 #include "ocellus/core/progress.hpp"
 
@@ -14,15 +15,19 @@ namespace ocellus {
 struct ModelRequest {
   std::string address;
   Json architecture = Json::object();  ///< parameters for a zoo name, over those in the address
+  std::string weights;                 ///< file whose weights replace the model's; empty: none
+  WeightsMatching matching;            ///< of `weights`
+  std::vector<int> input_shape;        ///< without batch, for a model that leaves its input's open
   bool trust = false;                  ///< skip the trial read of a file that is not ours
 };
 
 /// Opens any of them as a document. Throws UsageError with near names, DataError for bad files.
 OCELLUS_API ModelDocument open_model(const Registry& registry, const ModelRequest& request,
                                      Log& log);
-/// Writes in the native format (Keras HDF5), whole or not at all.
+/// Writes a model, whole or not at all. Format by name ("keras_hdf5", "keras", "keras_weights");
+/// empty: by the file's ending (.keras, .weights.h5), else keras_hdf5, the native one.
 OCELLUS_API void save_model(const Registry& registry, const ModelDocument& document,
-                            const std::string& file, Log& log);
+                            const std::string& file, Log& log, const std::string& format = {});
 
 /// The typed form. Words: conv3(32), conv5x3(16,s2,same), pool, pool3(s2), avgpool, gap, flatten,
 /// dense(10), dropout(0.5), bn, relu, softmax, and any registered layer by its own name with

@@ -9,6 +9,12 @@
 
 namespace ocellus {
 
+/// How the weights of a file find their layers.
+struct WeightsMatching {
+  bool by_name = false;        ///< by the layers' names, in any order; else by position, as Keras
+  bool skip_mismatch = false;  ///< what does not fit is left out with a warning, not refused
+};
+
 /// Reads and writes model files. Chosen by content, never by extension.
 class OCELLUS_API ModelFormat {
  public:
@@ -17,8 +23,14 @@ class OCELLUS_API ModelFormat {
   virtual ~ModelFormat();
   /// Whether the file's first bytes and structure are this format's.
   virtual bool recognizes(const std::filesystem::path& file) const = 0;
-  /// Throws DataError: file, object, what to do.
+  /// Throws DataError: file, object, what to do (of a file with weights only: how to name its
+  /// model).
   virtual ModelDocument read(const std::filesystem::path& file, const Registry& registry) const = 0;
+  /// The weights of a file, whether it holds a whole model or weights only, for the layers of
+  /// `document`, whose other weights stay. Throws DataError naming the first layer that does not
+  /// fit and both shapes; then `document` is as it was. Default: refuses.
+  virtual void read_weights(const std::filesystem::path& file, const WeightsMatching& matching,
+                            ModelDocument& document, const Registry& registry) const;
   /// Whole or not at all: written beside the target, flushed, renamed. Warnings go to `log`.
   virtual void write(const ModelDocument& document, const std::filesystem::path& file,
                      const Registry& registry, Log& log) const = 0;

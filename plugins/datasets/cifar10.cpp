@@ -1,6 +1,7 @@
-// cifar10:DIR: the binary version of CIFAR-10 (Krizhevsky, 2009): data_batch_*.bin for training,
-// test_batch.bin; a record is a label byte and 32x32 pixels as three planes. Class names come from
-// batches.meta.txt where it is there.
+// cifar10:DIR, or cifar10 alone for what `ocellus fetch cifar10` or $OCELLUS_DATA/cifar10 holds:
+// the binary version of CIFAR-10 (Krizhevsky, 2009): data_batch_*.bin for training, test_batch.bin;
+// a record is a label byte and 32x32 pixels as three planes. Class names come from batches.meta.txt
+// where it is there.
 #include <algorithm>
 #include <filesystem>
 
@@ -18,7 +19,8 @@ constexpr int plane = 32 * 32, record = 1 + 3 * plane;
 class Cifar10 : public MemoryDataset {
  public:
   explicit Cifar10(const SplitOptions& options) {
-    const fs::path folder = options.path.value;
+    const fs::path folder =
+        options.path.value.empty() ? named_folder("cifar10") : fs::path(options.path.value);
     item_ = Shape{32, 32, 3};
     std::vector<fs::path> files;
     std::error_code error;
@@ -79,8 +81,9 @@ class Cifar10 : public MemoryDataset {
 }  // namespace
 
 void register_cifar10(Registrar& r) {
-  r.add<Cifar10>("cifar10", "CIFAR-10's binary version: 32x32 RGB, 10 classes",
-                 split_parameters("folder with the .bin files"));
+  r.add<Cifar10>(
+      "cifar10", "CIFAR-10's binary version: 32x32 RGB, 10 classes",
+      split_parameters("folder with the .bin files; without it, what was fetched", false));
 }
 
 }  // namespace ocellus::datasets

@@ -4,9 +4,10 @@
 //   http://yann.lecun.com/exdb/mnist: bytes 0 0 8 RANK, RANK extents as big-endian 32-bit numbers,
 //   then bytes.
 // Class names are read from classes.txt, one a line, where the folder has it.
-// fashion-mnist: Zalando's 70,000 pictures of clothes (Xiao, Rasul, Vollgraf, arXiv:1708.07747), in
-// the same format, from Debian's package dataset-fashion-mnist or from $OCELLUS_DATA/fashion-mnist.
-#include <cstdlib>
+// mnist: the 70,000 digits of LeCun, Cortes and Burges, from $OCELLUS_DATA/mnist or `ocellus
+// fetch`. fashion-mnist: Zalando's 70,000 pictures of clothes (Xiao, Rasul, Vollgraf,
+// arXiv:1708.07747), in the same format, from $OCELLUS_DATA/fashion-mnist, Debian's package
+// dataset-fashion-mnist or `ocellus fetch`.
 #include <filesystem>
 
 #include "memory_dataset.hpp"
@@ -123,30 +124,24 @@ class Idx : public MemoryDataset {
   int64_t train_ = 0;
 };
 
-struct FashionOptions {
+struct NamedOptions {
   std::string split = "all";
+};
+
+class Mnist : public Idx {
+ public:
+  explicit Mnist(const NamedOptions& options)
+      : Idx({{}, options.split}, named_folder("mnist"), {}) {}
 };
 
 class FashionMnist : public Idx {
  public:
-  explicit FashionMnist(const FashionOptions& options)
-      : Idx({{}, options.split}, folder(),
+  explicit FashionMnist(const NamedOptions& options)
+      : Idx({{}, options.split},
+            named_folder("fashion-mnist", "/usr/share/datasets/fashion-mnist",
+                         "install the package dataset-fashion-mnist"),
             {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
              "Bag", "Ankle boot"}) {}
-
- private:
-  static fs::path folder() {
-    const fs::path packaged = "/usr/share/datasets/fashion-mnist";
-    const char* data = std::getenv("OCELLUS_DATA");
-    const fs::path own = data && *data ? fs::path(data) / "fashion-mnist" : fs::path();
-    std::error_code ignored;
-    if (!own.empty() && fs::is_directory(own, ignored)) return own;
-    if (fs::is_directory(packaged, ignored)) return packaged;
-    throw DataError("fashion-mnist: not in " + packaged.string() +
-                    (own.empty() ? "" : " and not in " + own.string()) +
-                    "; install the package dataset-fashion-mnist, or set OCELLUS_DATA to a folder "
-                    "that holds fashion-mnist/");
-  }
 };
 
 }  // namespace
@@ -154,8 +149,9 @@ class FashionMnist : public Idx {
 void register_idx(Registrar& r) {
   r.add<Idx>("idx", "images and labels in MNIST's format",
              split_parameters("folder with the four files"));
-  Parameters<FashionOptions> p;
-  p.add("split", &FashionOptions::split, "which part").one_of({"train", "test", "all"});
+  Parameters<NamedOptions> p;
+  p.add("split", &NamedOptions::split, "which part").one_of({"train", "test", "all"});
+  r.add<Mnist>("mnist", "70,000 handwritten digits, 28x28, 10 classes", p);
   r.add<FashionMnist>("fashion-mnist", "70,000 pictures of clothes, 28x28, 10 classes", p);
 }
 

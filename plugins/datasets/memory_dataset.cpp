@@ -1,8 +1,10 @@
 #include "memory_dataset.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "ocellus/core/error.hpp"
+#include "ocellus/core/published.hpp"
 
 namespace ocellus::datasets {
 
@@ -30,11 +32,28 @@ void MemoryDataset::number_classes() {
     classes_.push_back(std::to_string(i));
 }
 
-Parameters<SplitOptions> split_parameters(const std::string& path_help) {
+Parameters<SplitOptions> split_parameters(const std::string& path_help, bool required) {
   Parameters<SplitOptions> p;
-  p.add("path", &SplitOptions::path, path_help).required();
+  ParameterInfo& path = p.add("path", &SplitOptions::path, path_help);
+  if (required) path.required();
   p.add("split", &SplitOptions::split, "which part").one_of({"train", "test", "all"});
   return p;
+}
+
+std::filesystem::path named_folder(const std::string& name, const std::filesystem::path& packaged,
+                                   const std::string& install) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const char* data = std::getenv("OCELLUS_DATA");
+  if (data && *data && fs::is_directory(fs::path(data) / name, ignored))
+    return fs::path(data) / name;
+  if (fs::is_directory(packaged, ignored)) return packaged;
+  try {
+    return published_folder(name);
+  } catch (const DataError& e) {
+    if (install.empty()) throw;
+    throw DataError(std::string(e.what()) + "; or " + install);
+  }
 }
 
 }  // namespace ocellus::datasets

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,7 +36,13 @@ struct SplitOptions {
   std::string split = "all";
 };
 /// Parameters `path` and `split`.
-Parameters<SplitOptions> split_parameters(const std::string& path_help);
+Parameters<SplitOptions> split_parameters(const std::string& path_help, bool required = true);
+/// Folder of a data set that goes by its own name: $OCELLUS_DATA/NAME, `packaged` where a
+/// distribution's package puts it, or where `ocellus fetch NAME` does. Throws DataError with what
+/// to do, `install` being another way.
+std::filesystem::path named_folder(const std::string& name,
+                                   const std::filesystem::path& packaged = {},
+                                   const std::string& install = {});
 inline bool wants(const SplitOptions& o, const char* part) {
   return o.split == "all" || o.split == part;
 }

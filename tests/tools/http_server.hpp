@@ -134,17 +134,18 @@ class HttpServer {
       const std::string all = std::to_string(r.body.size());
       r.status = from < r.body.size() ? 206 : 416;
       head = "Content-Range: bytes " +
-             (r.status == 416 ? "*/" + all
-                              : std::to_string(from) + "-" + std::to_string(r.body.size() - 1) +
-                                    "/" + all) +
+             (r.status == 416
+                  ? "*/" + all
+                  : std::to_string(from) + "-" + std::to_string(r.body.size() - 1) + "/" + all) +
              "\r\n";
       if (r.status == 416) from = r.body.size();
     }
     const std::string body = r.body.substr(from);
     if (!r.etag.empty()) head += "ETag: " + r.etag + "\r\n";
     if (!r.location.empty()) head += "Location: " + r.location + "\r\n";
-    send(fd, "HTTP/1.1 " + std::to_string(r.status) + " X\r\nConnection: close\r\nContent-Length: " +
-                 std::to_string(body.size()) + "\r\n" + head + r.header + "\r\n");
+    send(fd, "HTTP/1.1 " + std::to_string(r.status) +
+                 " X\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+                 "\r\n" + head + r.header + "\r\n");
     send(fd, cut ? body.substr(0, r.cut_after) : body);
     if (cut && r.stalls) stall(fd);
   }

@@ -100,8 +100,9 @@ struct Request {
   int64_t range_from = -1, range_total = -1;  ///< Content-Range: first byte, and of how many
   std::string etag, date;                     ///< validators
   bool begun = false;                         ///< the first byte of the body has come
+  bool silent = false;                        ///< given up because no byte came
   std::string refusal;                        ///< why the body is not wanted
-  Clock::time_point start = Clock::now();
+  Clock::time_point start = Clock::now(), last_byte = start;
 
   long status() const {
     long code = 0;
@@ -176,6 +177,7 @@ size_t on_body(char* data, size_t, size_t n, void* user) {
     r.file.error = ENOSPC;  // not even the note beside it could be written
     return 0;
   }
+  r.last_byte = Clock::now();
   return r.file.append(data, n) ? n : 0;
 }
 
@@ -188,7 +190,8 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     r.terminal.update(r.what.label, r.file.size, total,
                       fmt::format("{}  {}/s", human_bytes(static_cast<double>(r.file.size)),
                                   human_bytes(std::max(speed, 0.0))));
-  return r.terminal.stop_requested();
+  r.silent = Clock::now() - r.last_byte > std::chrono::seconds(r.what.timeout);
+  return r.terminal.stop_requested() || r.silent;
 }
 
 /// The ETag or date of what lies in the partial file; empty when nobody knows.
@@ -271,8 +274,6 @@ void set_options(CURL* curl, Request& r, char* reason) {
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "ocellus/" OCELLUS_VERSION);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(r.what.timeout));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(r.what.timeout));
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &r);
@@ -301,8 +302,12 @@ Outcome attempt(CURL* curl, const Download& what, PartialFile& file, Terminal& t
       headers.reset(curl_slist_append(nullptr, ("If-Range: " + validator).c_str()));
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   }
-  const CURLcode code = curl_easy_perform(curl);
+  CURLcode code = curl_easy_perform(curl);
   reason = said[0] ? said.data() : curl_easy_strerror(code);
+  if (r.silent) {
+    code = CURLE_OPERATION_TIMEDOUT;
+    reason = fmt::format("no byte for {} s", what.timeout);
+  }
   if (code == CURLE_OK && !r.begun && !r.begin()) return judge(CURLE_WRITE_ERROR, r, reason);
   return judge(code, r, reason);
 }

@@ -274,7 +274,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_falls_silent) {
   r.stalls = true;
   place.server.put("/toy", r);
   check_says(place.fetch({"toy", "--timeout", "1", "--retries", "0"}), 1,
-             {"too slow", "300 kB of 1.0 MB are kept"});
+             {"no byte for 1 s", "300 kB of 1.0 MB are kept"});
   check_fetched(place, place.fetch({"toy"}), body());
 }
 

@@ -17,6 +17,7 @@
 
 #include "ocellus/core/abi.hpp"
 #include "ocellus/core/error.hpp"
+#include "ocellus/core/published.hpp"
 
 extern char** environ;
 
@@ -39,12 +40,9 @@ std::string identity(const opencl::DeviceInfo& d) {
 
 /// Where a pass is remembered; empty when the user has no place for it.
 fs::path marker(const opencl::DeviceInfo& d) {
-  fs::path cache = environment("XDG_CACHE_HOME");
-  if (cache.empty() && !environment("HOME").empty())
-    cache = fs::path(environment("HOME")) / ".cache";
+  const fs::path cache = cache_folder();
   if (cache.empty()) return {};
-  return cache / "ocellus" / "selftest" /
-         fmt::format("{:016x}", std::hash<std::string>()(identity(d)));
+  return cache / "selftest" / fmt::format("{:016x}", std::hash<std::string>()(identity(d)));
 }
 
 bool remembered(const opencl::DeviceInfo& d) {

@@ -165,6 +165,12 @@ void Network::write_weights(const std::vector<WeightsRecord>& weights) {
     if (it == by_layer.end())
       throw DataError(fmt::format("the file has no weights for layer '{}' ({})", l.name, l.type));
     const WeightsRecord& r = *it->second;
+    // A record without values leaves the layer to its initializers.
+    if (r.values.empty() && !s.device) {
+      for (int i : l.segments) parameters[i] = s.host_parameters[i];
+      for (int i : l.states) states[i] = s.host_states[i];
+      continue;
+    }
     if (r.values.size() != wanted)
       throw DataError(fmt::format("layer '{}' ({}) needs {} weights, the file has {}", l.name,
                                   l.type, wanted, r.values.size()));

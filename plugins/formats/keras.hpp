@@ -4,6 +4,7 @@
 //   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values by
 //   version keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
 //   keras_weights   which weights a layer has, in which order a nested model lists them
+//   keras_match     the weights of one file for the layers of another model
 //   keras_training  training_config and optimizer_weights
 //   keras_hdf5      the file itself: layout, attributes, our own group
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "ocellus/core/h5.hpp"
 #include "ocellus/core/model_document.hpp"
+#include "ocellus/core/model_format.hpp"
 #include "ocellus/core/progress.hpp"
 #include "ocellus/core/registry.hpp"
 
@@ -90,6 +92,8 @@ struct Written {
                                    ///< '/', which Keras refuses
   bool sequential = false;
 };
+/// Indices into graph.layers in the order of Keras' model.layers.
+std::vector<size_t> keras_order(const GraphRecord& graph);
 Written write_graph(const GraphRecord& graph, const Registry& registry);
 
 // --- keras_weights
@@ -105,10 +109,40 @@ std::optional<Roles> roles_of(const LayerRecord& layer);
 bool is_trainable(const GraphRecord& graph, const LayerRecord& layer);
 /// How many of a layer's weights are trained: by its roles, else by their names.
 size_t parameter_count(const LayerRecord& layer, const WeightsRecord& weights);
-/// The weights of one entry (a layer or a nested model) as its group lists them, dealt out to the
+/// What one layer gets of a group's weights: their roles, and their places in the group's list.
+struct Share {
+  std::string layer;
+  std::vector<std::string> names;
+  std::vector<size_t> places;
+};
+/// Deals the weights of one entry (a layer or a nested model), as its group lists them, out to the
 /// layers below it. Throws DataError naming `where` and the first weight that fits nowhere.
-std::vector<WeightsRecord> deal_out(const Entry& entry, std::vector<std::string> names,
-                                    std::vector<Array> values, const std::string& where);
+std::vector<Share> deal_out(const Entry& entry, const std::vector<std::string>& names,
+                            const std::string& where);
+
+// --- keras_match
+// -------------------------------------------------------------------------------------------------------
+
+/// Weights that stand together in a file: of a layer or, in files of weights only, of a nested
+/// model.
+struct Group {
+  std::string name;
+  std::vector<std::string> names;  ///< of the weights, as the file has them
+  std::vector<std::string> paths;  ///< of their datasets
+};
+/// Groups with weights below `root`, in the file's order (layouts of model.save_weights("x.h5")).
+std::vector<Group> groups_of(const H5Reader& file, const std::string& root);
+/// Each group of a nested model replaced by groups of its layers, named by path.
+std::vector<Group> leaf_groups(const H5Reader& file, const std::vector<Group>& groups,
+                               const Model& model);
+WeightsRecord read_group(const H5Reader& file, const Group& group);
+/// The tree of models that a graph was flattened from, for its weights: entries in Keras' order,
+/// without calls.
+Model tree_of(const GraphRecord& graph);
+/// ModelFormat::read_weights() once the groups of the file are known.
+void load_groups(const H5Reader& file, const std::vector<Group>& groups,
+                 const WeightsMatching& matching, ModelDocument& document,
+                 const Registry& registry);
 
 // --- keras_training
 // ----------------------------------------------------------------------------------------------------

@@ -117,11 +117,13 @@ bool is_chain(const GraphRecord& graph) {
 
 }  // namespace
 
+std::vector<size_t> keras_order(const GraphRecord& graph) { return KerasOrder(graph).order(); }
+
 Written write_graph(const GraphRecord& graph, const Registry& registry) {
   Written w;
   w.names = keras_names(graph);
   w.sequential = graph.sequential && is_chain(graph);
-  w.order = KerasOrder(graph).order();
+  w.order = keras_order(graph);
   std::map<std::string, std::string> name_of;
   for (size_t i = 0; i < graph.layers.size(); ++i) name_of[graph.layers[i].name] = w.names[i];
   const auto triple = [&](const TensorRef& t) {

@@ -50,27 +50,11 @@ int major_version(const H5Reader& file) {
 }
 
 // The weights below `root`, which is Keras' group or ours of the same make.
-std::vector<WeightsRecord> read_weights(const H5Reader& file, const std::string& root,
+std::vector<WeightsRecord> read_records(const H5Reader& file, const std::string& root,
                                         const Model& model) {
   std::vector<WeightsRecord> all;
-  if (!file.has_group(root)) return all;
-  std::map<std::string, const Entry*> entries;
-  for (const Entry& e : model.entries) entries[e.group] = &e;
-  for (const std::string& group : file.texts(root, "layer_names")) {
-    const std::string place = root + "/" + group;
-    if (!file.has_texts(place, "weight_names")) continue;
-    const std::vector<std::string> names = file.texts(place, "weight_names");
-    if (names.empty()) continue;
-    const auto entry = entries.find(group);
-    if (entry == entries.end())
-      throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have",
-                                  file.name(), group));
-    std::vector<Array> values;
-    for (const std::string& name : names) values.push_back(file.read(place + "/" + name));
-    for (WeightsRecord& r :
-         deal_out(*entry->second, names, std::move(values), file.name() + ": " + place))
-      all.push_back(std::move(r));
-  }
+  for (const Group& g : leaf_groups(file, groups_of(file, root), model))
+    all.push_back(read_group(file, g));
   return all;
 }
 
@@ -134,31 +118,66 @@ void read_rest(const H5Reader& file, const Json& own, ModelDocument& document) {
     document.sample = SampleRecord{file.read(sample + "/input"), file.read(sample + "/logits")};
 }
 
-ModelDocument read_document(const H5Reader& file, const Registry& registry) {
-  ModelDocument document;
+// The model of a file and what reading it takes.
+struct Opened {
+  Json own;
+  Reading reading;
+  Model model;
+};
+
+Opened open_model(const H5Reader& file, const Registry& registry,
+                  std::vector<std::string>& warnings) {
   const std::string config = file.text("/", "model_config", "");
   if (config.empty())
-    throw DataError(
-        fmt::format("{}: an HDF5 file without a model (no attribute 'model_config'): weights only?",
-                    file.name()));
+    throw DataError(fmt::format(
+        "{}: holds weights without their model: name the model, and this file for its weights",
+        file.name()));
   const int version = major_version(file);
   if (version < 2)
     throw DataError(
         fmt::format("{}: saved by Keras 1, which is not read so far: open and save it with Keras 2",
                     file.name()));
-  const Json own = read_own(file);
-  const Reading reading{registry, version, own.get("hard_sigmoid", version), document.warnings};
+  Json own = read_own(file);
+  const Reading reading{registry, version, own.get("hard_sigmoid", version), warnings};
   Model model = parse_model(Json::parse(config, file.name() + ": model_config"), reading);
   restore_names(own, model);
+  return {std::move(own), reading, std::move(model)};
+}
+
+ModelDocument read_document(const H5Reader& file, const Registry& registry) {
+  ModelDocument document;
+  const auto [own, reading, model] = open_model(file, registry, document.warnings);
   document.graph = flatten(model);
-  document.weights = read_weights(file, weights_group, model);
-  document.best_weights = read_weights(file, best_group, model);
+  document.weights = read_records(file, weights_group, model);
+  document.best_weights = read_records(file, best_group, model);
   restore_graph(own, document.graph);
   sort_weights(document.graph, document.weights);
   sort_weights(document.graph, document.best_weights);
   read_training(file, model, reading, document);
   read_rest(file, own, document);
   return document;
+}
+
+// A file of weights only, or of a whole model. Of that the layers below nested models count one by
+// one, in the order that a graph of its own would have.
+void read_weights_for(const H5Reader& file, const WeightsMatching& matching,
+                      ModelDocument& document, const Registry& registry) {
+  if (file.has_texts("/", "layer_names"))
+    return load_groups(file, groups_of(file, ""), matching, document, registry);
+  if (!file.has_attribute("/", "model_config"))
+    return load_groups(file, groups_of(file, weights_group), matching, document, registry);
+  std::vector<std::string> ignored;
+  const auto [own, reading, model] = open_model(file, registry, ignored);
+  GraphRecord graph = flatten(model);
+  restore_graph(own, graph);
+  std::map<std::string, Group> by_layer;
+  for (Group& g : leaf_groups(file, groups_of(file, weights_group), model))
+    by_layer.insert_or_assign(g.name, g);
+  std::vector<Group> groups;
+  for (const Entry& e : tree_of(graph).entries)
+    for (const auto& [path, layer] : leaves_of(e))
+      if (const auto g = by_layer.find(path); g != by_layer.end()) groups.push_back(g->second);
+  load_groups(file, groups, matching, document, registry);
 }
 
 // --- writing
@@ -251,20 +270,35 @@ void warn_of_strangers(const GraphRecord& graph, Log& log) {
         fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));
 }
 
+// Runs `read` and puts the file's name before errors that lack it.
+template <class F>
+auto naming(const H5Reader& file, const F& read) {
+  try {
+    return read();
+  } catch (const DataError& e) {
+    const std::string what = e.what();
+    throw what.starts_with(file.name()) ? e : DataError(fmt::format("{}: {}", file.name(), what));
+  }
+}
+
 class KerasHdf5 : public ModelFormat {
  public:
   bool recognizes(const fs::path& file) const override {
-    return has_signature(file) && H5Reader(file).has_attribute("/", "model_config");
+    if (!has_signature(file)) return false;
+    const H5Reader h5(file);
+    return h5.has_attribute("/", "model_config") || h5.has_texts("/", "layer_names") ||
+           h5.has_group(weights_group);
   }
 
   ModelDocument read(const fs::path& path, const Registry& registry) const override {
     const H5Reader file(path);
-    try {
-      return read_document(file, registry);
-    } catch (const DataError& e) {
-      const std::string what = e.what();
-      throw what.starts_with(file.name()) ? e : DataError(fmt::format("{}: {}", file.name(), what));
-    }
+    return naming(file, [&] { return read_document(file, registry); });
+  }
+
+  void read_weights(const fs::path& path, const WeightsMatching& matching, ModelDocument& document,
+                    const Registry& registry) const override {
+    const H5Reader file(path);
+    naming(file, [&] { read_weights_for(file, matching, document, registry); });
   }
 
   void write(const ModelDocument& document, const fs::path& path, const Registry& registry,

@@ -28,7 +28,12 @@ struct Leaf {
   std::string path;
   const LayerRecord* layer;
   std::optional<Roles> roles;
-  WeightsRecord weights;
+  Share share;
+
+  void take(const std::string& role, size_t place) {
+    share.names.push_back(role);
+    share.places.push_back(place);
+  }
 };
 
 // Keras lists the trainable weights of all layers below, in order, then all others; a frozen
@@ -47,18 +52,15 @@ std::vector<std::pair<Leaf*, std::string>> keras_sequence(std::vector<Leaf>& lea
   return sequence;
 }
 
-bool deal_by_order(std::vector<Leaf>& leaves, const std::vector<std::string>& names,
-                   std::vector<Array>& values) {
+bool deal_by_order(std::vector<Leaf>& leaves, const std::vector<std::string>& names) {
   if (std::any_of(leaves.begin(), leaves.end(), [](const Leaf& l) { return !l.roles; }))
     return false;
   const auto sequence = keras_sequence(leaves);
   if (sequence.size() != names.size()) return false;
-  for (size_t i = 0; i < names.size(); ++i)
+  // Of a lone layer Keras goes by the order alone: old files call its weights otherwise.
+  for (size_t i = 0; leaves.size() > 1 && i < names.size(); ++i)
     if (!same_role(role_of(names[i]), sequence[i].second)) return false;
-  for (size_t i = 0; i < names.size(); ++i) {
-    sequence[i].first->weights.names.push_back(sequence[i].second);
-    sequence[i].first->weights.values.push_back(std::move(values[i]));
-  }
+  for (size_t i = 0; i < names.size(); ++i) sequence[i].first->take(sequence[i].second, i);
   return true;
 }
 
@@ -83,14 +85,13 @@ Leaf* leaf_by_name(std::vector<Leaf>& leaves, const std::string& weight) {
 }
 
 void deal_by_name(std::vector<Leaf>& leaves, const std::vector<std::string>& names,
-                  std::vector<Array>& values, const std::string& where) {
+                  const std::string& where) {
   for (size_t i = 0; i < names.size(); ++i) {
     Leaf* l = leaf_by_name(leaves, names[i]);
     if (!l)
       throw DataError(
           fmt::format("{}: the weight '{}' belongs to no layer of the model", where, names[i]));
-    l->weights.names.push_back(role_of(names[i]));
-    l->weights.values.push_back(std::move(values[i]));
+    l->take(role_of(names[i]), i);
   }
 }
 
@@ -155,32 +156,24 @@ size_t parameter_count(const LayerRecord& layer, const WeightsRecord& weights) {
   return static_cast<size_t>(first_state - weights.names.begin());
 }
 
-std::vector<WeightsRecord> deal_out(const Entry& entry, std::vector<std::string> names,
-                                    std::vector<Array> values, const std::string& where) {
+std::vector<Share> deal_out(const Entry& entry, const std::vector<std::string>& names,
+                            const std::string& where) {
   std::vector<Leaf> leaves;
   for (const auto& [path, layer] : leaves_of(entry))
     leaves.push_back({path, layer, roles_of(*layer), {path, {}, {}}});
   if (!entry.model) {
     Leaf& l = leaves.front();
-    if (l.roles && l.roles->parameters.empty() && l.roles->states.empty()) {
-      // Random layers of some versions store the state of their generator, which is no weight.
-      if (std::all_of(values.begin(), values.end(),
-                      [](const Array& v) { return v.type() != DType::f32; }))
-        return {};
-    }
-    if (!deal_by_order(leaves, names, values)) {
-      for (size_t i = 0; i < names.size(); ++i) {
-        l.weights.names.push_back(role_of(names[i]));
-        l.weights.values.push_back(std::move(values[i]));
-      }
-    }
-  } else if (!deal_by_order(leaves, names, values)) {
-    deal_by_name(leaves, names, values, where);
+    // Random layers of some versions store the state of their generator, which is no weight.
+    if (l.roles && l.roles->parameters.empty() && l.roles->states.empty()) return {};
+    if (!deal_by_order(leaves, names))
+      for (size_t i = 0; i < names.size(); ++i) l.take(role_of(names[i]), i);
+  } else if (!deal_by_order(leaves, names)) {
+    deal_by_name(leaves, names, where);
   }
-  std::vector<WeightsRecord> records;
+  std::vector<Share> shares;
   for (Leaf& l : leaves)
-    if (!l.weights.values.empty()) records.push_back(std::move(l.weights));
-  return records;
+    if (!l.share.names.empty()) shares.push_back(std::move(l.share));
+  return shares;
 }
 
 }  // namespace ocellus::keras

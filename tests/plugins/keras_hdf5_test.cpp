@@ -1,114 +1,18 @@
 // Files that Keras saved, with what Keras computed; files that we write; damaged files.
 #include <boost/test/unit_test.hpp>
-#include <cmath>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 
-#include "core/networks.hpp"
-#include "core/temporary.hpp"
 #include "ocellus/core/dataset.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
-#include "ocellus/core/h5.hpp"
-#include "ocellus/core/model.hpp"
 #include "ocellus/core/model_format.hpp"
 #include "ocellus/core/optimizer.hpp"
 #include "ocellus/core/trainer.hpp"
+#include "plugins/keras_testing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
-namespace fs = std::filesystem;
-
-namespace {
-
-const fs::path fixtures = OCELLUS_FIXTURES;
-const std::vector<std::string> versions = {"keras2", "keras3"};
-const std::vector<std::string> inference_models = {"sequential_cnn", "functional_residual",
-                                                   "nested", "functional_nested"};
-const std::vector<std::string> trained_models = {"sgd", "adam", "adamw", "rmsprop"};
-
-struct Lines : Log {
-  void write(Level level, const std::string& line) override {
-    if (level == Level::warning) warnings.push_back(line);
-  }
-  std::vector<std::string> warnings;
-};
-
-// In tests files are trusted: a device is open, and fork() would not carry it.
-ModelDocument open(const fs::path& file, Log& log, bool trust = true) {
-  return open_model(world().registry, {.address = file.string(), .trust = trust}, log);
-}
-ModelDocument open(const fs::path& file) {
-  SilentLog log;
-  return open(file, log);
-}
-
-Array predict(const ModelDocument& document, const Array& x) {
-  Network n(world().registry, document);
-  n.place(world().device);
-  Execution e(n, {.batch = x.shape()[0]});
-  upload(world().device->compute(), x, e.feed());
-  e.forward();
-  return download(world().device->compute(), e.fetch(n.tensor_name(n.outputs().front())));
-}
-
-void check_close(const Array& a, const Array& b, double relative) {
-  BOOST_REQUIRE_MESSAGE(a.shape() == b.shape(), a.shape().str() << " against " << b.shape().str());
-  double scale = 0, error = 0;
-  for (size_t i = 0; i < a.f32().size(); ++i) {
-    scale = std::max(scale, std::abs(static_cast<double>(b.f32()[i])));
-    error = std::max(error, std::abs(static_cast<double>(a.f32()[i]) - b.f32()[i]));
-  }
-  BOOST_TEST(scale > 1e-3);
-  BOOST_TEST(error <= relative * scale, "error " << error << " of " << scale);
-}
-
-bool same_bits(const Array& a, const Array& b) {
-  return a.type() == b.type() && a.shape() == b.shape() &&
-         std::memcmp(a.bytes().data(), b.bytes().data(), a.bytes().size()) == 0;
-}
-
-void check_same_weights(const std::vector<WeightsRecord>& a, const std::vector<WeightsRecord>& b) {
-  BOOST_REQUIRE_EQUAL(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    BOOST_TEST(a[i].layer == b[i].layer);
-    BOOST_TEST(a[i].names == b[i].names, boost::test_tools::per_element());
-    BOOST_REQUIRE_EQUAL(a[i].values.size(), b[i].values.size());
-    for (size_t k = 0; k < a[i].values.size(); ++k)
-      BOOST_TEST(same_bits(a[i].values[k], b[i].values[k]), a[i].layer << " " << a[i].names[k]);
-  }
-}
-
-void check_same_graph(const GraphRecord& a, const GraphRecord& b) {
-  BOOST_TEST(a.name == b.name);
-  BOOST_TEST(a.sequential == b.sequential);
-  BOOST_TEST((a.inputs == b.inputs && a.outputs == b.outputs));
-  BOOST_REQUIRE_EQUAL(a.layers.size(), b.layers.size());
-  for (size_t i = 0; i < a.layers.size(); ++i) {
-    BOOST_TEST(a.layers[i].name == b.layers[i].name);
-    BOOST_TEST(a.layers[i].type == b.layers[i].type);
-    BOOST_TEST((a.layers[i].calls == b.layers[i].calls), a.layers[i].name);
-  }
-  BOOST_REQUIRE_EQUAL(a.scopes.size(), b.scopes.size());
-  for (size_t i = 0; i < a.scopes.size(); ++i) BOOST_TEST(a.scopes[i].path == b.scopes[i].path);
-}
-
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-fs::path test_data() {
-  const char* given = std::getenv("OCELLUS_TEST_DATA");
-  return given ? fs::path(given) : fs::path("../shared/data");
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(files_of_keras)
 

@@ -89,6 +89,29 @@ class PartialFile {
   int fd_ = -1;
 };
 
+/// Keeps beside the partial file what tells its version; without it a later try cannot go on, so
+/// failing is no error.
+void note(const Download& what, const fs::path& partial, const std::string& validator) {
+  std::error_code ignored;
+  fs::remove(notes_of(partial), ignored);
+  if (validator.empty()) return;
+  const Json notes = Json::Object{{"address", what.address}, {"validator", validator}};
+  try {
+    write_atomically(notes_of(partial), notes.dump() + "\n");
+  } catch (const Error&) {
+  }
+}
+
+/// The ETag or date of what lies in the partial file; empty when nobody knows.
+std::string validator_of(const Download& what, const fs::path& partial) {
+  try {
+    const Json notes = Json::parse(read_text(notes_of(partial)), "notes");
+    if (notes.get("address", "") == what.address) return notes.get("validator", "");
+  } catch (const DataError&) {
+  }
+  return {};
+}
+
 /// One request and what its response says.
 struct Request {
   const Download& what;
@@ -100,6 +123,7 @@ struct Request {
   int64_t range_from = -1, range_total = -1;  ///< Content-Range: first byte, and of how many
   std::string etag, date;                     ///< validators
   bool begun = false;                         ///< the first byte of the body has come
+  bool wrong_part = false;                    ///< other bytes came than were asked for
   bool silent = false;                        ///< given up because no byte came
   std::string refusal;                        ///< why the body is not wanted
   Clock::time_point start = Clock::now(), last_byte = start;
@@ -143,24 +167,15 @@ void Request::header(std::string_view line) {
 bool Request::begin() {
   begun = true;
   const bool part = status() == 206;
-  if (part && range_from != asked_from) {
-    refusal = fmt::format("the server sent bytes from {} on, asked for were those from {}",
-                          range_from, asked_from);
-    return false;
-  }
+  wrong_part = part && range_from != asked_from;
+  if (wrong_part) return false;
   if (what.size && total() >= 0 && total() != *what.size) {
     refusal =
         fmt::format("the server has a file of {} bytes, expected are {}", total(), *what.size);
     return false;
   }
   if (!part && !file.clear()) return false;
-  const std::string& validator = etag.empty() ? date : etag;
-  const Json notes = Json::Object{{"address", what.address}, {"validator", validator}};
-  std::error_code ignored;
-  if (validator.empty())
-    fs::remove(notes_of(file.path()), ignored);
-  else
-    write_atomically(notes_of(file.path()), notes.dump() + "\n");
+  note(what, file.path(), etag.empty() ? date : etag);
   return true;
 }
 
@@ -171,12 +186,7 @@ size_t on_header(char* data, size_t, size_t n, void* user) {
 
 size_t on_body(char* data, size_t, size_t n, void* user) {
   auto& r = *static_cast<Request*>(user);
-  try {
-    if (!r.begun && !r.begin()) return 0;
-  } catch (const Error&) {
-    r.file.error = ENOSPC;  // not even the note beside it could be written
-    return 0;
-  }
+  if (!r.begun && !r.begin()) return 0;
   r.last_byte = Clock::now();
   return r.file.append(data, n) ? n : 0;
 }
@@ -192,16 +202,6 @@ int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
                                   human_bytes(std::max(speed, 0.0))));
   r.silent = Clock::now() - r.last_byte > std::chrono::seconds(r.what.timeout);
   return r.terminal.stop_requested() || r.silent;
-}
-
-/// The ETag or date of what lies in the partial file; empty when nobody knows.
-std::string validator_of(const Download& what, const fs::path& partial) {
-  try {
-    const Json notes = Json::parse(read_text(notes_of(partial)), "notes");
-    if (notes.get("address", "") == what.address) return notes.get("validator", "");
-  } catch (const DataError&) {
-  }
-  return {};
 }
 
 std::string kept(const PartialFile& file, const Download& what) {
@@ -243,6 +243,7 @@ Outcome judge(CURLcode code, Request& r, const std::string& reason) {
         fmt::format("{}: cannot be written: {}; make room, or set OCELLUS_CACHE to a folder "
                     "on another disk",
                     r.file.path().string(), std::strerror(r.file.error)));
+  if (r.wrong_part) return Outcome::restart;
   if (!r.refusal.empty()) {
     r.file.clear();
     throw DataError(at + r.refusal);
@@ -304,6 +305,7 @@ Outcome attempt(CURL* curl, const Download& what, PartialFile& file, Terminal& t
   }
   CURLcode code = curl_easy_perform(curl);
   reason = said[0] ? said.data() : curl_easy_strerror(code);
+  if (r.wrong_part) reason = "the server sent other bytes than those asked for";
   if (r.silent) {
     code = CURLE_OPERATION_TIMEDOUT;
     reason = fmt::format("no byte for {} s", what.timeout);

@@ -183,6 +183,20 @@ BOOST_AUTO_TEST_CASE(a_server_without_ranges) {
   BOOST_TEST(seen[1].range == "bytes=400000-");
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_sends_other_bytes) {
+  Place place;
+  Resource r{body()};
+  r.range_shift = 1000;
+  r.cuts = 1;
+  r.cut_after = 400000;
+  place.server.put("/toy", r);
+  check_fetched(place, place.fetch({"toy"}), body());
+  const auto seen = place.server.seen();
+  BOOST_REQUIRE(seen.size() == 3);
+  BOOST_TEST(seen[1].range == "bytes=400000-");
+  BOOST_TEST(seen[2].range == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_changed_meanwhile) {
   for (const bool validators : {true, false}) {
     Place place;

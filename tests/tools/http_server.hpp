@@ -24,12 +24,12 @@ struct Resource {
   std::string etag;      ///< empty: none is sent
   std::string location;  ///< a redirection
   int status = 200;
-  bool ranges = true;  ///< false: Range is ignored
-  bool checks_if_range = true;
-  int cuts = 0;          ///< so many answers break off ...
-  size_t cut_after = 0;  ///< ... behind so many bytes of theirs
-  bool stalls = false;   ///< an answer that would break off stops there, and the connection stays
-  std::string header;    ///< further lines
+  bool ranges = true;      ///< false: Range is ignored
+  size_t range_shift = 0;  ///< a range begins so many bytes behind what was asked for
+  int cuts = 0;            ///< so many answers break off ...
+  size_t cut_after = 0;    ///< ... behind so many bytes of theirs
+  bool stalls = false;     ///< an answer that would break off stops there, and the connection stays
+  std::string header;      ///< further lines
 };
 
 /// A request that came.
@@ -128,9 +128,9 @@ class HttpServer {
     }
     size_t from = 0;
     std::string head;
-    const bool same = seen.if_range.empty() || seen.if_range == r.etag || !r.checks_if_range;
+    const bool same = seen.if_range.empty() || seen.if_range == r.etag;
     if (r.status == 200 && r.ranges && same && seen.range.starts_with("bytes=")) {
-      from = std::stoul(seen.range.substr(6));
+      from = std::stoul(seen.range.substr(6)) + r.range_shift;
       const std::string all = std::to_string(r.body.size());
       r.status = from < r.body.size() ? 206 : 416;
       head = "Content-Range: bytes " +

@@ -3,14 +3,13 @@
 #include <unordered_map>
 
 #include "ocellus/core/network.hpp"
+#include "ocellus/core/packed.hpp"
 
 namespace ocellus {
 
-/// A parameter or state on the host, until place() takes it to the device.
-struct HostWeight {
-  Array values;
-  bool given = false;  ///< read from a document; otherwise initialized by place()
-};
+/// A parameter or state on the host, until place() takes it to the device. Empty: initialized by
+/// place(). What is still in its file stays here, so that the device can have it again.
+using HostWeight = Array;
 
 struct Network::State {
   GraphRecord graph;
@@ -26,6 +25,8 @@ struct Network::State {
 
   std::shared_ptr<opencl::Device> device;
   Arenas values;
+  std::vector<std::unique_ptr<PackedCopies>> copies;  ///< by segment
+  Placement placement = Placement::arenas;
   std::vector<Tensor> states;
   uint64_t values_version = 1, states_version = 1;
 
@@ -33,6 +34,10 @@ struct Network::State {
   void make_parameters();
   void make_layout(uint64_t largest_arena_bytes);
   Tensor parameter_tensor(int segment) const;
+  void clear_gap(opencl::Queue& queue, int segment) const;
+  /// Brings back what release() gave away.
+  void hold(int segment);
+  void hold_all();
 };
 
 /// layer.plan() with the layer's name in front of a ShapeError.

@@ -92,6 +92,12 @@ void upload(opencl::Queue& queue, const Array& from, const Tensor& to) {
   check_same(from.shape(), from.type(), to.shape, to.type);
   if (from.empty()) return;
   const size_t size = bytes_of(to.type);
+  if (to.contiguous() && from.is_lazy()) {
+    queue.write_with(
+        to.buffer, to.offset * size, from.byte_count(),
+        [&](size_t first, std::span<std::byte> part) { from.copy_bytes(first, part); });
+    return;
+  }
   if (to.contiguous()) {
     queue.write(to.buffer, to.offset * size, from.bytes().data(), from.bytes().size());
     return;

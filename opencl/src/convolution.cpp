@@ -55,11 +55,13 @@ void check_kernel(const ConvolutionProblem& p, const Operand& kernel) {
 /// What the three public classes share.
 struct Plan {
   ConvolutionProblem problem;
+  ConvolutionPass pass;
   std::string name;
   std::unique_ptr<ConvolutionAlgorithm> algorithm;
 
-  Plan(Device& device, const ConvolutionProblem& p, ConvolutionPass pass, const std::string& wanted)
-      : problem(p) {
+  Plan(Device& device, const ConvolutionProblem& p, ConvolutionPass direction,
+       const std::string& wanted)
+      : problem(p), pass(direction) {
     check_problem(p);
     if (pass != ConvolutionPass::forward && !p.epilogue.empty())
       throw Error("convolution: only the forward pass takes an epilogue");
@@ -67,6 +69,16 @@ struct Plan {
     const ConvolutionEntry& entry = chosen(list, wanted, "convolution");
     name = entry.name;
     algorithm = entry.make(device, p, pass);
+  }
+
+  std::string packed_layout() const {
+    // Turned weights are sorted by the phases of the strides, which padding shifts.
+    const auto axis = [](const Axis& a) {
+      return fmt::format("{},{},{},{}", a.stride, a.dilation, a.pad_before,
+                         std::min(a.in, a.stride));
+    };
+    return fmt::format("{} {} {} {} {} {}", name, static_cast<int>(pass), algorithm->packed_bytes(),
+                       algorithm->packed_variant(), axis(problem.h), axis(problem.w));
   }
 
   void check_packed(const Buffer& packed) const {
@@ -120,6 +132,7 @@ OCELLUS_CONVOLUTION_CLASS(ConvolutionBackwardData, ConvolutionPass::backward_dat
 OCELLUS_CONVOLUTION_CLASS(ConvolutionBackwardWeights, ConvolutionPass::backward_weights)
 
 size_t ConvolutionForward::packed_bytes() const { return state_->algorithm->packed_bytes(); }
+std::string ConvolutionForward::packed_layout() const { return state_->packed_layout(); }
 void ConvolutionForward::pack(Queue& queue, const Operand& kernel, const Buffer& packed) const {
   state_->pack(queue, kernel, packed);
 }
@@ -130,6 +143,7 @@ void ConvolutionForward::run(Queue& queue, const Operand& x, const Operand& kern
 }
 
 size_t ConvolutionBackwardData::packed_bytes() const { return state_->algorithm->packed_bytes(); }
+std::string ConvolutionBackwardData::packed_layout() const { return state_->packed_layout(); }
 void ConvolutionBackwardData::pack(Queue& queue, const Operand& kernel,
                                    const Buffer& packed) const {
   state_->pack(queue, kernel, packed);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 #include "ocellus/opencl/convolution.hpp"
 
@@ -16,6 +17,8 @@ class ConvolutionAlgorithm {
   virtual ~ConvolutionAlgorithm() = default;
   virtual size_t workspace_bytes() const { return 0; }
   virtual size_t packed_bytes() const { return 0; }
+  /// What of the layout of the packed kernel the problem does not tell.
+  virtual std::string packed_variant() const { return {}; }
   /// Called only when packed_bytes() != 0.
   virtual void pack(Queue&, const Operand& /*kernel*/, const Buffer& /*packed*/) const {}
 

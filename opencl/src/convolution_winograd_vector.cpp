@@ -51,6 +51,8 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
 
   size_t packed_bytes() const override { return sizeof(float) * kPlanes * k_ * u_columns_; }
 
+  std::string packed_variant() const override { return std::to_string(tile_.columns()); }
+
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
     const uint32_t row = forward_ ? n_ : 1, column = forward_ ? 1 : k_;
     weights_(queue, {{size_t(u_columns_) / 16, size_t(k_), 1}, {1, 1, 1}}, k_, n_, kernel.buffer,

@@ -97,6 +97,31 @@ void Queue::write(const Buffer& to, size_t offset_bytes, const void* from, size_
   staging_->bytes += bytes;
 }
 
+void Queue::write_with(const Buffer& to, size_t offset_bytes, size_t bytes,
+                       const std::function<void(size_t first, std::span<std::byte> part)>& fill) {
+  check_bounds("write", to, offset_bytes, bytes);
+  touch(to);
+  // A device with memory of its own gets a copy of what is mapped: small parts keep that small.
+  constexpr size_t largest_part = size_t{32} << 20;
+  for (size_t first = 0; first < bytes; first += largest_part) {
+    const size_t size = std::min(largest_part, bytes - first);
+    cl_int status = CL_SUCCESS;
+    void* mapped = clEnqueueMapBuffer(handle_, to.handle(), CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION,
+                                      offset_bytes + first, size, 0, nullptr, nullptr, &status);
+    check(status, "map memory of the device");
+    const auto unmap = [&] {
+      return clEnqueueUnmapMemObject(handle_, to.handle(), mapped, 0, nullptr, nullptr);
+    };
+    try {
+      fill(first, {static_cast<std::byte*>(mapped), size});
+    } catch (...) {
+      unmap();
+      throw;
+    }
+    check(unmap(), "give mapped memory back to the device");
+  }
+}
+
 void Queue::read(const Buffer& from, size_t offset_bytes, void* to, size_t bytes) {
   check_bounds("read", from, offset_bytes, bytes);
   if (bytes == 0) return;

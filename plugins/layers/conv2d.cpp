@@ -35,8 +35,7 @@ class Conv2DOp : public LayerOp {
  public:
   Conv2DOp(opencl::Device& device, const LayerPlan& plan, const opencl::ConvolutionProblem& problem)
       : forward_(device, with_epilogue(problem, plan)),
-        packed_(device, forward_.packed_bytes(), "packed kernel of Conv2D"),
-        packed_backward_(device, 0, {}) {
+        packed_(forward_.packed_bytes(), forward_.packed_layout()) {
     const auto with = [&](bool accumulate) {
       opencl::ConvolutionProblem p = problem;
       p.accumulate = accumulate;
@@ -44,7 +43,7 @@ class Conv2DOp : public LayerOp {
     };
     if (plan.request.input_gradients) {
       data_.emplace([&](bool a) { return opencl::ConvolutionBackwardData(device, with(a)); });
-      packed_backward_ = Packed(device, (*data_)(false).packed_bytes(), "turned kernel of Conv2D");
+      packed_backward_ = {(*data_)(false).packed_bytes(), (*data_)(false).packed_layout()};
     }
     if (!plan.request.parameter_gradients) return;
     weights_.emplace([&](bool a) { return opencl::ConvolutionBackwardWeights(device, with(a)); });
@@ -63,22 +62,30 @@ class Conv2DOp : public LayerOp {
     return bytes;
   }
 
+  std::vector<int> unread_parameters() const override {
+    const bool reads = !packed_ || (data_ && !packed_backward_);
+    return reads ? std::vector<int>{} : std::vector<int>{0};
+  }
+
   void forward(opencl::Queue& queue, const ForwardArgs& args) override {
-    const opencl::Operand kernel = args.parameters[0].tensor.operand();
-    const opencl::Buffer& packed = packed_.of(
-        args.parameters[0], [&](const opencl::Buffer& b) { forward_.pack(queue, kernel, b); });
-    forward_.run(queue, args.inputs[0].operand(), kernel, packed, args.outputs[0].operand(),
-                 epilogue_operands(args), args.workspace);
+    const Parameter& kernel = args.parameters[0];
+    const opencl::Buffer packed = packed_.of(
+        queue, kernel,
+        [&](const opencl::Operand& k, const opencl::Buffer& to) { forward_.pack(queue, k, to); });
+    forward_.run(queue, args.inputs[0].operand(), kernel.tensor.operand(), packed,
+                 args.outputs[0].operand(), epilogue_operands(args), args.workspace);
   }
 
   void backward(opencl::Queue& queue, const BackwardArgs& args) override {
     const opencl::Operand dy = args.output_gradients[0].operand();
     if (args.input_gradients[0]) {
-      const opencl::Operand kernel = args.parameters[0].tensor.operand();
+      const Parameter& kernel = args.parameters[0];
       const auto& data = (*data_)(args.accumulate_inputs);
-      const opencl::Buffer& packed = packed_backward_.of(
-          args.parameters[0], [&](const opencl::Buffer& b) { data.pack(queue, kernel, b); });
-      data.run(queue, dy, kernel, packed, args.input_gradients[0].operand(), args.workspace);
+      const opencl::Buffer packed = packed_backward_.of(
+          queue, kernel,
+          [&](const opencl::Operand& k, const opencl::Buffer& to) { data.pack(queue, k, to); });
+      data.run(queue, dy, kernel.tensor.operand(), packed, args.input_gradients[0].operand(),
+               args.workspace);
     }
     if (args.parameter_gradients.empty()) return;
     (*weights_)(args.accumulate_parameters)

@@ -24,7 +24,7 @@ class DenseOp : public LayerOp {
  public:
   DenseOp(opencl::Device& device, const LayerPlan& plan)
       : forward_(device, forward_problem(plan)),
-        packed_(device, forward_.packed_bytes(), "packed kernel of Dense") {
+        packed_(forward_.packed_bytes(), "gemm " + forward_.algorithm()) {
     const int rows = plan.outputs[0].pixels(), in = plan.parameters[0].shape[0],
               units = plan.parameters[0].shape[1];
     if (plan.request.input_gradients)  // dx (rows, in) = dy (rows, units) kernel'
@@ -50,16 +50,20 @@ class DenseOp : public LayerOp {
     return bytes;
   }
 
+  std::vector<int> unread_parameters() const override {
+    return !packed_ || data_ ? std::vector<int>{} : std::vector<int>{0};
+  }
+
   void forward(opencl::Queue& queue, const ForwardArgs& args) override {
-    const opencl::Operand x = args.inputs[0].operand(), y = args.outputs[0].operand(),
-                          kernel = args.parameters[0].tensor.operand();
+    const opencl::Operand x = args.inputs[0].operand(), y = args.outputs[0].operand();
     const std::vector<opencl::Operand> epilogue = epilogue_operands(args);
-    const opencl::Buffer& packed = packed_.of(
-        args.parameters[0], [&](const opencl::Buffer& b) { forward_.pack(queue, kernel, b); });
-    if (packed)
-      forward_.run_packed(queue, x, packed, y, epilogue, args.workspace);
-    else
-      forward_.run(queue, x, kernel, y, epilogue, args.workspace);
+    const Parameter& kernel = args.parameters[0];
+    if (!packed_)
+      return forward_.run(queue, x, kernel.tensor.operand(), y, epilogue, args.workspace);
+    const opencl::Buffer packed = packed_.of(
+        queue, kernel,
+        [&](const opencl::Operand& k, const opencl::Buffer& to) { forward_.pack(queue, k, to); });
+    forward_.run_packed(queue, x, packed, y, epilogue, args.workspace);
   }
 
   void backward(opencl::Queue& queue, const BackwardArgs& args) override {

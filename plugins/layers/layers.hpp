@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ocellus/core/layer.hpp"
+#include "ocellus/core/packed.hpp"
 #include "ocellus/core/registry.hpp"
 
 /// The bundle "layers": each X.cpp is one type (a pair where they differ in a word) and registers
@@ -64,31 +65,22 @@ class Overwriting {
   Op overwrite_, add_;
 };
 
-/// A packed copy of weights, redone when they change.
+/// The packed copy of its weights that an op works with; shared with other ops of the network.
 class Packed {
  public:
-  Packed(opencl::Device& device, size_t bytes, const std::string& what) {
-    if (bytes) buffer_ = device.allocate(bytes, what);
-  }
-  /// `pack(buffer)` enqueues the packing; called only if the weights are not those of the last
-  /// call.
+  /// `bytes` = 0: there is none. Ops that pack differently name different layouts.
+  Packed(size_t bytes = 0, std::string layout = {}) : bytes_(bytes), layout_(std::move(layout)) {}
+  explicit operator bool() const { return bytes_ != 0; }
+  /// `pack(original, buffer)` enqueues the packing; called only if the weights have changed.
   template <class Pack>
-  const opencl::Buffer& of(const Parameter& weights, const Pack& pack) {
-    const bool same = weights.tensor.buffer == source_ && weights.tensor.offset == offset_ &&
-                      weights.version == version_;
-    if (buffer_ && !same) {
-      pack(buffer_);
-      source_ = weights.tensor.buffer;
-      offset_ = weights.tensor.offset;
-      version_ = weights.version;
-    }
-    return buffer_;
+  opencl::Buffer of(opencl::Queue& queue, const Parameter& weights, const Pack& pack) const {
+    return bytes_ ? weights.copies->get(queue.device(), layout_, bytes_, weights.version, pack)
+                  : opencl::Buffer();
   }
 
  private:
-  opencl::Buffer buffer_, source_;
-  uint32_t offset_ = 0;
-  uint64_t version_ = 0;
+  size_t bytes_;
+  std::string layout_;
 };
 
 }  // namespace ocellus::layers

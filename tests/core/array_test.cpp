@@ -43,6 +43,40 @@ BOOST_AUTO_TEST_CASE(arrays_are_typed) {
   BOOST_TEST(Array(Shape({0, 4}), DType::f32).empty());
 }
 
+BOOST_AUTO_TEST_CASE(copies_share_until_one_changes) {
+  Array a = counting(Shape({4}), DType::f32);
+  const Array b = a;
+  const std::byte* shared = b.bytes().data();
+  BOOST_TEST(std::as_const(a).bytes().data() == shared);
+  a.f32()[0] = 5;
+  BOOST_TEST(b.bytes().data() == shared);
+  BOOST_TEST(b.f32()[0] != 5.0f);
+  BOOST_TEST(a.f32()[0] == 5.0f);
+}
+
+BOOST_AUTO_TEST_CASE(lazy_arrays_are_read_when_looked_at) {
+  const Array source = counting(Shape({5, 3}), DType::f32);
+  int reads = 0;
+  Array a = Array::lazy(Shape({5, 3}), DType::f32, [&](size_t first, std::span<std::byte> to) {
+    ++reads;
+    source.copy_bytes(first, to);
+  });
+  BOOST_TEST((a.byte_count() == 60 && !a.empty() && a.is_lazy() && reads == 0));
+  std::vector<std::byte> part(8);
+  a.copy_bytes(12, part);
+  BOOST_TEST(std::equal(part.begin(), part.end(), source.bytes().begin() + 12));
+  BOOST_TEST(reads == 1);
+  const Array b = a;
+  BOOST_TEST((same(b, source) && same(b, source) && reads == 2));
+  BOOST_TEST(same(a.item(4), source.item(4)));
+  BOOST_CHECK_EXCEPTION(a.copy_bytes(56, part), Error, says("no bytes 56 to 64"));
+  a.f32()[0] = 1;
+  BOOST_TEST((!a.is_lazy() && b.is_lazy() && same(b, source)));
+  const Array broken = Array::lazy(Shape({2}), DType::f32,
+                                   [](size_t, std::span<std::byte>) { throw DataError("gone"); });
+  for (int i = 0; i < 2; ++i) BOOST_CHECK_EXCEPTION(broken.bytes(), DataError, says("gone"));
+}
+
 BOOST_AUTO_TEST_CASE(arrays_are_converted_and_cut) {
   const Array a = Array::of_ints(Shape({3, 2}), std::vector<int32_t>{1, -2, 3, 4, 5, 6});
   BOOST_TEST(a.to_f32().f32()[1] == -2.0f);

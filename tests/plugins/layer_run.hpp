@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "ocellus/core/layer.hpp"
+#include "ocellus/core/packed.hpp"
 #include "ocellus/opencl/pointwise.hpp"
 #include "opencl/operands.hpp"
 
@@ -277,9 +278,13 @@ class LayerRunner {
       device_.compute().write(weights_[i].tensor().buffer, layout.offset * sizeof(float),
                               values[i].values.data(), values[i].values.size() * sizeof(float));
   }
-  std::vector<Parameter> parameters() const {
+  std::vector<Parameter> parameters() {
     std::vector<Parameter> p;
-    for (const GuardedTensor& g : weights_) p.push_back({g.tensor(), version_});
+    copies_.clear();
+    for (const GuardedTensor& g : weights_) {
+      copies_.emplace_back([t = g.tensor()] { return t; });
+      p.push_back({g.tensor(), version_, &copies_.back()});
+    }
     return p;
   }
   static std::vector<std::vector<float>> read(const List& list) {
@@ -298,6 +303,7 @@ class LayerRunner {
   LayerPlan plan_;
   std::unique_ptr<LayerOp> op_;
   List weights_;
+  std::deque<PackedCopies> copies_;
   std::vector<HostTensor> placed_;
   uint64_t version_ = 0;
 };

@@ -32,6 +32,7 @@ struct ForwardLaunch {
       operands;  ///< of the epilogue, or all inputs of the generated kernel
   int node = -1, layer = -1;
   bool changes_states = false;
+  std::vector<int> unread;  ///< parameters that the op reads packed copies of only
 };
 
 struct BackwardLaunch {
@@ -152,7 +153,8 @@ struct Execution::State {
       if (!l.op)
         throw Error(
             fmt::format("layer '{}' ({}) gave no op", node(s.node).name, layer_of(s.node).type));
-      l.parameters = network.parameters(l.layer);
+      l.unread = l.op->unread_parameters();
+      l.parameters = network.parameters(l.layer, l.unread);
       l.states = network.states(l.layer);
       l.changes_states = options.training && !l.states.empty();
       op_of[s.node] = static_cast<int>(forward.size());
@@ -279,7 +281,7 @@ struct Execution::State {
       queue.set_label(network.layers()[layer].name + ": scale and shift");
       vectors->refresh(queue, network);
     }
-    bool states_changed = false;
+    bool states_changed = false, gave_back = false;
     for (ForwardLaunch& l : forward) {
       queue.set_label(l.label);
       if (l.kernel) {
@@ -299,13 +301,16 @@ struct Execution::State {
       args.run = context;
       args.run.node = static_cast<uint32_t>(l.node);
       l.op->forward(queue, args);
+      for (int i : l.unread) gave_back = network.release(l.layer, i) || gave_back;
       states_changed = states_changed || l.changes_states;
     }
     if (states_changed) network.touch_states();
+    // What was given back lies in the device's pool, where nobody may need as much.
+    if (gave_back) device->trim();
   }
 
   void refresh(ForwardLaunch& l) const {
-    if (!l.parameters.empty()) l.parameters = network.parameters(l.layer);
+    if (!l.parameters.empty()) l.parameters = network.parameters(l.layer, l.unread);
     if (!l.states.empty()) l.states = network.states(l.layer);
   }
 

@@ -435,7 +435,8 @@ struct Incremental::State {
       s.kernel->run(queue, s.operands, out);
       return;
     }
-    const std::vector<Parameter> parameters = network.parameters(s.layer),
+    const std::vector<Parameter> parameters =
+                                     network.parameters(s.layer, s.op->unread_parameters()),
                                  states = network.states(s.layer);
     ForwardArgs args;
     args.inputs = s.inputs;

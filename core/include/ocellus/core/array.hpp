@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -15,20 +17,33 @@ OCELLUS_API size_t bytes_of(DType type);
 OCELLUS_API const char* to_string(DType type);
 
 /// A dense array on the host: weights read from a file, images, results. Row-major; the counterpart
-/// of Tensor.
+/// of Tensor. Copies share their elements until one of them is changed: a span taken for writing
+/// must not be used once the array was copied.
 class OCELLUS_API Array {
  public:
   Array() = default;
   Array(Shape shape, DType type);  ///< zeros
   Array(Shape shape, std::vector<float> values);
   static Array of_ints(Shape shape, std::span<const int32_t> values);
+  /// Reads bytes [first, first + to.size()) of the elements into `to`; throws DataError.
+  using Reader = std::function<void(size_t first, std::span<std::byte> to)>;
+  /// Elements that stay where they are, in a file say, until somebody looks at them. Safe to be
+  /// looked at by several threads where `reader` is.
+  static Array lazy(Shape shape, DType type, Reader reader);
 
   const Shape& shape() const { return shape_; }
   DType type() const { return type_; }
   int64_t elements() const { return shape_.elements(); }
-  bool empty() const { return bytes_.empty(); }
-  std::span<const std::byte> bytes() const { return bytes_; }
-  std::span<std::byte> bytes() { return bytes_; }
+  bool empty() const { return byte_count() == 0; }
+  size_t byte_count() const;
+  std::span<const std::byte> bytes() const;
+  std::span<std::byte> bytes();
+
+  /// Whether the elements can be read again from their source: dropping them loses nothing.
+  bool is_lazy() const;
+  /// Bytes [first, first + to.size()) of the elements, without keeping what a lazy array has not
+  /// read yet.
+  void copy_bytes(size_t first, std::span<std::byte> to) const;
 
   /// Typed views; throw Error when the element type is another.
   std::span<float> f32();
@@ -50,7 +65,8 @@ class OCELLUS_API Array {
  private:
   Shape shape_;
   DType type_ = DType::f32;
-  std::vector<std::byte> bytes_;
+  struct Storage;
+  std::shared_ptr<Storage> storage_;
 };
 
 }  // namespace ocellus

@@ -14,6 +14,8 @@
 
 namespace ocellus {
 
+class PackedCopies;
+
 /// What a parameter is for: initializers, weight decay, files and analyzers go by it.
 enum class Role { kernel, bias, gamma, beta, moving_mean, moving_variance, other };
 
@@ -76,6 +78,7 @@ struct RunContext {
 struct Parameter {
   Tensor tensor;
   uint64_t version = 0;
+  PackedCopies* copies = nullptr;  ///< of a parameter; null for states
 };
 
 struct ForwardArgs {
@@ -109,6 +112,9 @@ class OCELLUS_API LayerOp {
   virtual ~LayerOp();
   /// Scratch that one call needs; core shares one buffer among all nodes.
   virtual size_t workspace_bytes() const { return 0; }
+  /// Parameters that the calls read packed copies of only (core/packed.hpp). Executions for
+  /// inference give the parameter's own memory back, so its tensor may be empty.
+  virtual std::vector<int> unread_parameters() const { return {}; }
   virtual void forward(opencl::Queue& queue, const ForwardArgs& args) = 0;
   /// Default: throws Error "has no backward pass"; a plan with differentiable = false never gets
   /// here.

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,13 @@ struct NetworkNode {
   std::vector<Shape> outputs;  ///< with batch 1
 };
 
+/// Where place() puts the parameters.
+enum class Placement {
+  arenas,  ///< few large buffers, which an optimizer passes over: for training
+  apart,   ///< a buffer each. What only packed copies of it are read of, and can be read again from
+           ///< the file it came from, leaves the device: for inference
+};
+
 /// A graph with its parameters and states. Built on the host; place() gives it a device. Nodes are
 /// in topological order.
 class OCELLUS_API Network {
@@ -72,13 +80,18 @@ class OCELLUS_API Network {
   // Parameters live in arenas on the device once place() was called; before that, in host copies.
   const ArenaLayout& layout() const;
   /// Initializes what has no values yet from `seed`, and uploads all.
-  void place(std::shared_ptr<opencl::Device> device, uint64_t seed = 0);
+  void place(std::shared_ptr<opencl::Device> device, uint64_t seed = 0,
+             Placement placement = Placement::arenas);
   opencl::Device& device() const;  ///< throws Error before place()
   std::shared_ptr<opencl::Device> shared_device() const;
   const Arenas& values() const;
-  /// Parameters, and states, of layer l as ops take them.
-  std::vector<Parameter> parameters(int layer) const;
+  /// Parameters, and states, of layer l as ops take them. A parameter whose memory was given back
+  /// returns to the device, but not those of the indices `unread`, whose tensors may be empty.
+  std::vector<Parameter> parameters(int layer, std::span<const int> unread = {}) const;
   std::vector<Parameter> states(int layer) const;
+  /// Gives the memory of parameter `index` of a layer back, where that loses nothing
+  /// (Placement::apart, values as the file has them) and tells whether it did.
+  bool release(int layer, int index);
   /// Call after values, or states, were changed on the device: packed copies are redone.
   void touch();
   void touch_states();

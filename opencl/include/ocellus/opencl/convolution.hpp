@@ -43,6 +43,8 @@ class OCELLUS_API ConvolutionForward {
   /// Bytes of the kernel's packed copy, made anew whenever the weights change; 0: run() reads the
   /// weights as they are.
   size_t packed_bytes() const;
+  /// Names how the packed copy is laid out: plans of one kernel with the same name may share it.
+  std::string packed_layout() const;
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const;
   /// `kernel` is used when packed_bytes() == 0, `packed` otherwise.
   void run(Queue& queue, const Operand& x, const Operand& kernel, const Buffer& packed,
@@ -67,6 +69,7 @@ class OCELLUS_API ConvolutionBackwardData {
   std::string algorithm() const;
   size_t workspace_bytes() const;
   size_t packed_bytes() const;
+  std::string packed_layout() const;
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const;
   void run(Queue& queue, const Operand& dy, const Operand& kernel, const Buffer& packed,
            const Operand& dx, const Buffer& workspace = {}) const;

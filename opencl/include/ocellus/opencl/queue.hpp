@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "ocellus/opencl/api.hpp"
@@ -43,6 +45,10 @@ class OCELLUS_API Queue {
 
   /// Host to device; the host memory may be reused when the call returns.
   void write(const Buffer& to, size_t offset_bytes, const void* from, size_t bytes);
+  /// As write(), but `fill(first, part)` puts the bytes [first, first + part size) of the whole
+  /// where they go, part by part: nothing is held twice. Waits for all that was enqueued before.
+  void write_with(const Buffer& to, size_t offset_bytes, size_t bytes,
+                  const std::function<void(size_t first, std::span<std::byte> part)>& fill);
   /// Device to host; waits for all that was enqueued before.
   void read(const Buffer& from, size_t offset_bytes, void* to, size_t bytes);
   void copy(const Buffer& from, size_t from_bytes, const Buffer& to, size_t to_bytes, size_t bytes);

@@ -3,6 +3,7 @@
 // Keras' saved models, between the file and a ModelDocument. The parts:
 //   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values by
 //   version keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
+//   keras_operations  `x[..., ::-1] - mean` and the like between layers -> layers
 //   keras_weights   which weights a layer has, in which order a nested model lists them
 //   keras_match     the weights of one file for the layers of another model
 //   keras_training  training_config and optimizer_weights
@@ -76,8 +77,8 @@ struct Model {
 };
 
 Model parse_model(const Json& model_config, const Reading& reading);
-/// Nested models become paths and scopes.
-GraphRecord flatten(const Model& model);
+/// Nested models become paths and scopes, operations layers.
+GraphRecord flatten(const Model& model, const Reading& reading);
 /// Gives entries of a flat model other names, in references too.
 void rename(Model& model, const std::vector<std::pair<std::string, std::string>>& from_to);
 /// The layers below an entry, with their paths, in Keras' order.
@@ -95,6 +96,24 @@ struct Written {
 /// Indices into graph.layers in the order of Keras' model.layers.
 std::vector<size_t> keras_order(const GraphRecord& graph);
 Written write_graph(const GraphRecord& graph, const Registry& registry);
+
+// --- keras_operations
+// --------------------------------------------------------------------------------------------------
+
+/// Type of a record that stands for an operation until translate_operations().
+inline constexpr const char* operation_type = "Operation";
+/// Whether a layer's entry in a file is an operation of the graph (TFOpLambda, SlicingOpLambda,
+/// TensorFlowOpLayer, a class of keras.ops) and no layer.
+bool is_operation(const Json& layer);
+/// Its record, without arguments.
+LayerRecord read_operation(const std::string& name, const Json& layer);
+/// Adds the arguments of one of its inbound_nodes; returns the tensors among them. Throws DataError
+/// naming the operation where an earlier call had other arguments.
+std::vector<Reference> read_operation_call(LayerRecord& operation, const Json& node);
+/// Operations of a flat graph become layers: Keras' own where one says the same, else Slice,
+/// ReduceMean, ConstantOperation and their like. One that no layer computes keeps its function's
+/// name as its type, with a warning that says why.
+void translate_operations(GraphRecord& graph, const Reading& reading);
 
 // --- keras_weights
 // -----------------------------------------------------------------------------------------------------

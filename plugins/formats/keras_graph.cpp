@@ -53,11 +53,13 @@ std::vector<Reference> ends_of(const Json& j) {
 void parse_calls(const Json& nodes, Entry& entry, Model& model, const std::string& where) {
   for (const Json& node : nodes.as_list()) {
     std::vector<Reference>& inputs = entry.calls.emplace_back();
-    if (node.is_object()) {
+    if (entry.layer.type == operation_type) {
+      model.triples |= node.is_list();
+      inputs = read_operation_call(entry.layer, node);
+    } else if (node.is_object()) {
       collect_tensors(node.at("args"), inputs);
       if (const Json* kwargs = node.find("kwargs")) collect_tensors(*kwargs, inputs);
     } else if (is_triple(node)) {
-      // Layers that stand for an operation are not nested in a list of inputs.
       model.triples = true;
       inputs.push_back(triple_of(node));
     } else {
@@ -104,7 +106,8 @@ Entry parse_entry(const Json& j, const Reading& reading) {
     // Unusual, but a file of an old Keras may have it: a layer without a name is named by its
     // class.
     if (e.name.empty()) e.name = class_name;
-    e.layer = read_layer(class_name, e.name, config, reading);
+    e.layer = is_operation(j) ? read_operation(e.name, j)
+                              : read_layer(class_name, e.name, config, reading);
   }
   e.group = e.name;
   return e;
@@ -373,7 +376,11 @@ void rename(Model& model, const std::vector<std::pair<std::string, std::string>>
     for (Reference& r : *refs) change(r.layer);
 }
 
-GraphRecord flatten(const Model& model) { return Flattener().run(model); }
+GraphRecord flatten(const Model& model, const Reading& reading) {
+  GraphRecord graph = Flattener().run(model);
+  translate_operations(graph, reading);
+  return graph;
+}
 
 std::vector<std::pair<std::string, const LayerRecord*>> leaves_of(const Entry& entry) {
   std::vector<std::pair<std::string, const LayerRecord*>> leaves;

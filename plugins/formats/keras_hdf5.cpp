@@ -147,7 +147,7 @@ Opened open_model(const H5Reader& file, const Registry& registry,
 ModelDocument read_document(const H5Reader& file, const Registry& registry) {
   ModelDocument document;
   const auto [own, reading, model] = open_model(file, registry, document.warnings);
-  document.graph = flatten(model);
+  document.graph = flatten(model, reading);
   document.weights = read_records(file, weights_group, model);
   document.best_weights = read_records(file, best_group, model);
   restore_graph(own, document.graph);
@@ -168,7 +168,7 @@ void read_weights_for(const H5Reader& file, const WeightsMatching& matching,
     return load_groups(file, groups_of(file, weights_group), matching, document, registry);
   std::vector<std::string> ignored;
   const auto [own, reading, model] = open_model(file, registry, ignored);
-  GraphRecord graph = flatten(model);
+  GraphRecord graph = flatten(model, reading);
   restore_graph(own, graph);
   std::map<std::string, Group> by_layer;
   for (Group& g : leaf_groups(file, groups_of(file, weights_group), model))

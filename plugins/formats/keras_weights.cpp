@@ -122,6 +122,7 @@ std::optional<Roles> roles_of(const LayerRecord& layer) {
                                                "Lambda"};
   const Json& p = layer.parameters;
   Roles roles;
+  if (layer.type == operation_type) return roles;
   if (const auto it = kernels.find(layer.type); it != kernels.end()) {
     roles.parameters = it->second;
     if (p.get("use_bias", true)) roles.parameters.push_back("bias");

@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 struct Flags {
   bool list = false;
-  std::string from;
+  Path from;
   std::vector<std::string> published;
   int timeout = 30, retries = 3;
 };
@@ -80,6 +80,22 @@ void print_list(Tool& tool, const std::vector<Published>& items) {
   tool.print(format_table({"name", "size", "cached", "licence", "what it is"}, rows));
 }
 
+/// An item's folder, which does not stay when nothing came to stay in it.
+struct ItemFolder {
+  fs::path path;
+  explicit ItemFolder(const fs::path& p) : path(p) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error)
+      throw Error(fmt::format("{}: cannot be made: {}; OCELLUS_CACHE names another place",
+                              path.string(), error.message()));
+  }
+  ~ItemFolder() {
+    std::error_code not_empty;
+    fs::remove(path, not_empty);
+  }
+};
+
 /// Brings single items into the cache.
 class Fetcher {
  public:
@@ -108,15 +124,13 @@ std::string Fetcher::hash(const fs::path& path, const std::string& algorithm) {
   });
 }
 
-/// Throws DataError, the file being removed, unless it is what was published.
+/// Throws DataError, the partial file being removed, unless it is what was published.
 void Fetcher::verify(const PublishedFile& file, const fs::path& partial,
                      const std::string& source) {
   const auto refuse = [&](const std::string& why) {
     remove_partial(partial);
-    throw DataError(
-        fmt::format("{}: {}; it was removed: the copy is damaged, or its publisher "
-                    "has changed it",
-                    source, why));
+    throw DataError(fmt::format(
+        "{}: {}; nothing was kept: it is damaged, or its publisher has changed it", source, why));
   };
   const auto size = static_cast<int64_t>(fs::file_size(partial));
   if (file.size && size != *file.size)
@@ -151,12 +165,12 @@ void Fetcher::check_room(const Published& item, const PublishedFile& file,
 }
 
 void Fetcher::copy_from(const Published& item, const PublishedFile& file, const fs::path& partial) {
-  fs::path source = flags_.from;
+  fs::path source = flags_.from.value;
   if (fs::is_directory(source)) {
     source /= file.name;
   } else if (item.files.size() > 1 && source.filename() != file.name) {
     throw UsageError(fmt::format("--from {}: {} has {} files; name the folder that holds them",
-                                 flags_.from, item.name, item.files.size()));
+                                 flags_.from.value, item.name, item.files.size()));
   }
   if (!fs::is_regular_file(source))
     throw DataError(fmt::format("{}: no such file", source.string()));
@@ -174,7 +188,7 @@ void Fetcher::copy_from(const Published& item, const PublishedFile& file, const 
 void Fetcher::bring(const Published& item, const PublishedFile& file) {
   const fs::path partial = item.folder() / (file.name + ".part");
   check_room(item, file, partial);
-  if (!flags_.from.empty()) {
+  if (!flags_.from.value.empty()) {
     copy_from(item, file, partial);
   } else {
     const Download what{file.address, file.size,      !file.hash.empty(),
@@ -203,7 +217,7 @@ void Fetcher::bring(const Published& item, const PublishedFile& file) {
 Json Fetcher::fetch(const Published& item) {
   const bool whole = item.is_cached() && !tool_.force;
   if (!whole) {
-    fs::create_directories(item.folder());
+    const ItemFolder folder(item.folder());
     for (const PublishedFile& file : item.files) {
       const Published alone{item.name, {}, {}, {file}, {}, {}, {}};
       if (alone.is_cached() && !tool_.force) continue;
@@ -240,10 +254,10 @@ void run_fetch(Tool& tool) {
   if (flags.list || names.empty()) return print_list(tool, items);
   if (cache_folder().empty())
     throw Error("there is no place for a cache: set OCELLUS_CACHE to a folder");
-  if (!flags.from.empty() && !fs::exists(flags.from))
-    throw DataError(fmt::format("--from {}: no such file or folder", flags.from));
+  if (!flags.from.value.empty() && !fs::exists(flags.from.value))
+    throw DataError(fmt::format("--from {}: no such file or folder", flags.from.value));
   std::vector<const Published*> wanted;
-  for (const std::string& name : names) collect(items, name, flags.from.empty(), wanted);
+  for (const std::string& name : names) collect(items, name, flags.from.value.empty(), wanted);
   Fetcher fetcher(tool, flags);
   Json report = Json::list();
   for (const Published* item : wanted) report.push_back(fetcher.fetch(*item));
@@ -256,7 +270,7 @@ void run_fetch(Tool& tool) {
 
 int main(int argc, char** argv) {
   return ocellus::tools::run(
-      {"fetch", "NAME... [flags]",
+      {"fetch", "[NAME...] [flags]",
        "Brings published weights, class names and data sets into the cache "
        "($OCELLUS_CACHE, else ~/.cache/ocellus), verified. Without a name: what there is. What "
        "stopped half way is gone on with."},

@@ -102,8 +102,8 @@ struct Place : TemporaryDirectory {
   Ran fetch(std::vector<std::string> words, rlim_t file_limit = RLIM_INFINITY) const {
     return wait(start(std::move(words), file_limit));
   }
-  /// Nothing but the folder itself is left of an item that did not come.
-  bool nothing_left() const { return !fs::exists(folder()) || fs::is_empty(folder()); }
+  /// Not even the folder is left of an item that did not come.
+  bool nothing_left() const { return !fs::exists(folder()); }
 };
 
 void check_says(const Ran& ran, int code, const std::vector<std::string>& parts) {
@@ -237,7 +237,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_hash) {
   write_atomically(place / "wrong", body(2));
   check_says(place.fetch({"toy"}), 5,
              {hash_file(place / "wrong", "sha256"), hash_file(place / "truth", "sha256"),
-              "it was removed"});
+              "nothing was kept"});
   BOOST_TEST(place.nothing_left());
 }
 
@@ -357,6 +357,9 @@ BOOST_AUTO_TEST_CASE(names) {
          {{"name": "b", "needs": ["a"], "files": [{{"name": "3", "address": "{0}"}}]}})",
       place.server.address("/toy")));
   place.server.put("/toy", {"text"});
+  write_atomically(place / "cache", std::string_view("a file where the folder should be"));
+  check_says(place.fetch({"b"}), 1, {"cannot be made", "OCELLUS_CACHE"});
+  fs::remove(place / "cache");
   check_says(place.fetch({"aa"}), 2, {"did you mean 'a'?"});
   check_says(place.fetch({"a", "--from", (place / "list.json").string()}), 2, {"has 2 files"});
   const Ran ran = place.fetch({"a", "b", "--json"});

@@ -123,6 +123,30 @@ ModelDocument open_architecture(const Registry& registry, const ModelRequest& re
 
 }  // namespace
 
+namespace {
+
+// Says the extents that an input leaves open. Of several inputs those with as many axes are meant.
+void close_input_shapes(const std::vector<int>& given, const std::string& address,
+                        GraphRecord& graph) {
+  bool any = false;
+  for (LayerRecord& l : graph.layers) {
+    Json* shape = l.type == "Input" ? l.parameters.find("shape") : nullptr;
+    if (!shape || !shape->is_list() || shape->size() != given.size()) continue;
+    for (size_t i = 0; i < given.size(); ++i) {
+      Json& extent = shape->as_list()[i];
+      if (extent == Json(-1)) extent = given[i];
+      if (!(extent == Json(given[i])))
+        throw UsageError(fmt::format(
+            "{}: axis {} of the input '{}' is {}, not {}: only an open size may be given", address,
+            i + 1, l.name, extent.dump(), given[i]));
+    }
+    any = true;
+  }
+  if (!any) throw UsageError(fmt::format("{}: no input takes {} sizes", address, given.size()));
+}
+
+}  // namespace
+
 ModelDocument open_model(const Registry& registry, const ModelRequest& request, Log& log) {
   const std::string& address = request.address;
   std::error_code ignored;
@@ -131,6 +155,8 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
     if (fs::is_directory(address, ignored))
       throw DataError(fmt::format("{}: is a directory, not a model file", address));
     document = open_file(registry, address, request.trust);
+    if (!request.input_shape.empty())
+      close_input_shapes(request.input_shape, address, document.graph);
   } else if (is_typed(address)) {
     document.graph = parse_typed_model(registry, address);
   } else if (is_word(trim(address.substr(0, address.find('('))))) {

@@ -34,8 +34,8 @@ struct Reading {
 // -----------------------------------------------------------------------------------------------------
 
 /// A layer by its entry in a file. The record has no calls. An unknown class keeps its name and its
-/// configuration as it is. Throws DataError naming the layer where its data format is
-/// channels_first.
+/// configuration as it is. "data_format": "channels_first" stays, among the foreign keys, until
+/// to_channels_last(). An extent of an input that is open is -1.
 LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config,
                        const Reading& reading);
 /// {"class_name", "config"} in the dialect that tf.keras 2.4 and newer and Keras 3 read. `name` is
@@ -45,6 +45,35 @@ Json write_layer(const LayerRecord& layer, const std::string& name, const Regist
 bool is_keras_layer(const std::string& type);
 /// "package>Name" -> "Name".
 std::string without_package(const std::string& registered_name);
+
+// --- keras_v1
+// ----------------------------------------------------------------------------------------------------------
+
+/// A layer of Keras 1 in the words of Keras 2. Throws DataError naming the layer where Keras 2 has
+/// no words for it.
+std::pair<std::string, Json> upgrade_v1_layer(const std::string& class_name, const Json& config);
+/// "convolution2d_1_W:0" -> "convolution2d_1/kernel:0"; names of later versions stay.
+std::string upgrade_v1_weight(const std::string& name);
+/// Whether Theano computed the model, whose convolution turns kernels by 180 degrees. `group`: of
+/// the weights.
+bool is_written_by_theano(const H5Reader& file, const std::string& group, int version);
+/// Kernels of convolutions as Keras 2 with TensorFlow has them, (window..., in, out), from what
+/// Keras `version` stored. To be called before to_channels_last().
+void orient_kernels(const GraphRecord& graph, int version, bool theano,
+                    std::vector<WeightsRecord>& weights);
+/// Axis i of the result is axis axes[i] of `a`, which is f32.
+Array permuted(const Array& a, const std::vector<int>& axes);
+
+// --- keras_channels
+// ----------------------------------------------------------------------------------------------------
+
+/// Whether the layer's data_format says so.
+bool is_channels_first(const LayerRecord& layer);
+/// Turns a model whose layers, or some of them, are channels_first into one that is channels_last
+/// throughout, its inputs included, and says so among the document's warnings. Where a layer needs
+/// the order of the file (Flatten, Reshape, Dense on a map, ...) a Permute stands before it. Throws
+/// DataError naming the layer where that cannot be done.
+void to_channels_last(ModelDocument& document);
 
 // --- keras_graph
 // -------------------------------------------------------------------------------------------------------

@@ -149,7 +149,7 @@ bool is_neutral(const Json& v) {
     case Json::Type::string:
       return v.as_string().empty() || v.as_string() == "linear";
     default:
-      return false;
+      return v.size() == 0;
   }
 }
 
@@ -247,12 +247,8 @@ class LayerReader {
 
  private:
   void take(const std::string& key, const Json& value) {
-    if (key == "data_format") {
-      if (value.is_string() && value.as_string() == "channels_first")
-        throw DataError(fmt::format(
-            "layer '{}' ({}) is channels_first; models are read in channels_last only so far: "
-            "save it that way",
-            layer_.name, layer_.type));
+    if (key == "data_format" && !info_.schema.find(key)) {
+      if (value == Json("channels_first")) layer_.foreign[key] = value;
       return;
     }
     if (key == "activation" && info_.takes_activation)
@@ -303,7 +299,8 @@ void read_input_shape(LayerRecord& layer, const Json& config) {
     const Json* shape = config.find(key);
     if (!shape || !shape->is_list() || shape->size() == 0) continue;
     Json item = Json::list();
-    for (size_t i = 1; i < shape->size(); ++i) item.push_back(shape->at(i));
+    for (size_t i = 1; i < shape->size(); ++i)
+      item.push_back(shape->at(i).is_null() ? Json(-1) : shape->at(i));
     layer.parameters["shape"] = item;
     return;
   }
@@ -314,8 +311,11 @@ bool is_keras_layer(const std::string& type) { return keras_classes().count(type
 
 std::string without_package(const std::string& name) { return name.substr(name.rfind('>') + 1); }
 
-LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config,
-                       const Reading& reading) {
+LayerRecord read_layer(const std::string& saved_class, const std::string& name,
+                       const Json& saved_config, const Reading& reading) {
+  const auto [class_name, config] = reading.version < 2
+                                        ? upgrade_v1_layer(saved_class, saved_config)
+                                        : std::pair(saved_class, saved_config);
   LayerRecord layer;
   layer.name = name;
   layer.trainable = config.get("trainable", true);
@@ -344,7 +344,8 @@ namespace {
 Json write_input(const LayerRecord& layer, const std::string& name) {
   Json shape = Json::list();
   shape.push_back({});
-  for (const Json& extent : layer.parameters.at("shape").as_list()) shape.push_back(extent);
+  for (const Json& extent : layer.parameters.at("shape").as_list())
+    shape.push_back(extent == Json(-1) ? Json() : extent);
   Json config = Json::object();
   config["batch_input_shape"] = shape;
   config["dtype"] = layer.foreign.get("dtype", "float32");

@@ -133,10 +133,6 @@ Opened open_model(const H5Reader& file, const Registry& registry,
         "{}: holds weights without their model: name the model, and this file for its weights",
         file.name()));
   const int version = major_version(file);
-  if (version < 2)
-    throw DataError(
-        fmt::format("{}: saved by Keras 1, which is not read so far: open and save it with Keras 2",
-                    file.name()));
   Json own = read_own(file);
   const Reading reading{registry, version, own.get("hard_sigmoid", version), warnings};
   Model model = parse_model(Json::parse(config, file.name() + ": model_config"), reading);
@@ -150,11 +146,14 @@ ModelDocument read_document(const H5Reader& file, const Registry& registry) {
   document.graph = flatten(model, reading);
   document.weights = read_records(file, weights_group, model);
   document.best_weights = read_records(file, best_group, model);
+  orient_kernels(document.graph, reading.version,
+                 is_written_by_theano(file, weights_group, reading.version), document.weights);
   restore_graph(own, document.graph);
   sort_weights(document.graph, document.weights);
   sort_weights(document.graph, document.best_weights);
   read_training(file, model, reading, document);
   read_rest(file, own, document);
+  to_channels_last(document);
   return document;
 }
 

@@ -217,7 +217,10 @@ std::vector<Group> groups_of(const H5Reader& file, const std::string& root) {
     if (!file.has_texts(place, "weight_names")) continue;
     Group g{name, file.texts(place, "weight_names"), {}};
     if (g.names.empty()) continue;
-    for (const std::string& weight : g.names) g.paths.push_back(place + "/" + weight);
+    for (std::string& weight : g.names) {
+      g.paths.push_back(place + "/" + weight);
+      weight = upgrade_v1_weight(weight);
+    }
     groups.push_back(std::move(g));
   }
   return groups;

@@ -1,4 +1,5 @@
-// Input: where data enter the network; shape without batch, e.g. [28, 28, 1].
+// Input: where data enter the network; shape without batch, e.g. [28, 28, 1]. An extent of -1 is
+// open: the model says it when it is opened.
 
 #include <fmt/format.h>
 
@@ -18,6 +19,8 @@ class Input : public Layer {
   /// Without inputs: the shape for batch 1. With one, the identity: a network cut open at its
   /// input.
   LayerPlan plan(const PlanRequest& request) const override {
+    for (const int extent : options_.shape)
+      if (extent < 1) refuse_open_size();
     const Shape shape(options_.shape);
     if (request.inputs.empty()) {
       LayerPlan p;
@@ -34,6 +37,17 @@ class Input : public Layer {
   }
 
  private:
+  [[noreturn]] void refuse_open_size() const {
+    std::string shape, example;
+    for (const int extent : options_.shape) {
+      const std::string text = extent < 1 ? "?" : std::to_string(extent);
+      shape += (shape.empty() ? "" : "x") + text;
+      example += (example.empty() ? "" : "x") + (extent < 1 ? "224" : text);
+    }
+    throw ShapeError(
+        fmt::format("has an open size, {}: give the whole, --input-shape {}", shape, example));
+  }
+
   InputOptions options_;
 };
 
@@ -41,8 +55,8 @@ class Input : public Layer {
 
 void register_input(Registrar& r) {
   Parameters<InputOptions> p;
-  p.add("shape", &InputOptions::shape, "shape of one item: height, width, channels")
-      .min(1)
+  p.add("shape", &InputOptions::shape, "shape of one item: height, width, channels; -1: open")
+      .min(-1)
       .required();
   r.add<Input>("Input", "where data enter the network", std::move(p)).claims("InputLayer");
 }

@@ -1,0 +1,190 @@
+// Every file of a public import test suite, saved by many versions of Keras: each opens, or is
+// refused for a reason that stands in a list here. The counts are asserted: a file that falls out
+// shows. Prints the table of docs/formats.md.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "core/networks.hpp"
+#include "ocellus/core/error.hpp"
+#include "ocellus/core/h5.hpp"
+#include "ocellus/core/model.hpp"
+
+using namespace ocellus;
+using namespace ocellus::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Layer classes of those files that are not ours: recurrent, attention, three dimensions, code.
+const std::set<std::string> strangers = {
+    "Attention", "Bidirectional", "ConvLSTM2D", "Conv3D", "Embedding", "LSTM", "Lambda",
+    "LocallyConnected1D", "LocallyConnected2D", "SimpleRNN", "TensorFlowOpLayer",
+    // To come: these leave the list with their plugin.
+    "AlphaDropout", "Conv1D", "Conv2DTranspose", "DepthwiseConv2D", "Permute", "PReLU",
+    "SeparableConv2D", "SpatialDropout2D", "ThresholdedReLU"};
+
+const fs::path& suite() {
+  static const fs::path path = [] {
+    const char* given = std::getenv("OCELLUS_TEST_DATA");
+    return (given ? fs::path(given) : fs::path("../shared/data")) / "keras" / "dl4j";
+  }();
+  return path;
+}
+
+std::vector<fs::path> models_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& e : fs::recursive_directory_iterator(folder))
+    if (e.path().extension() == ".h5" && H5Reader(e.path()).has_attribute("/", "model_config"))
+      files.push_back(e.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string major_version(const fs::path& file) {
+  return H5Reader(file).text("/", "keras_version", "?").substr(0, 1);
+}
+
+// The layer class that a refusal names, "layer 'x' is a LSTM, ..."; empty where it is for another
+// reason.
+std::string stranger_in(const std::string& refusal) {
+  for (const std::string& name : strangers)
+    if (refusal.find(" is a " + name + ",") != std::string::npos ||
+        refusal.find("(" + name + ")") != std::string::npos)
+      return name;
+  return {};
+}
+
+// Channels of a map from behind the batch to the end: (N, C, L) -> (N, L, C).
+Array channels_last(const Array& a) {
+  const Shape& s = a.shape();
+  Array out(Shape{s[0], s[2], s[1]}, DType::f32);
+  for (int n = 0; n < s[0]; ++n)
+    for (int c = 0; c < s[1]; ++c)
+      for (int x = 0; x < s[2]; ++x)
+        out.f32()[(n * s[2] + x) * s[1] + c] = a.f32()[(n * s[1] + c) * s[2] + x];
+  return out;
+}
+
+Array read_only_member(const H5Reader& file, const std::string& group) {
+  return file.read(group + "/" + file.members(group).at(0));
+}
+
+Array predict(Network& network, const Array& x) {
+  network.place(world().device);
+  Execution e(network, {.batch = x.shape()[0]});
+  upload(world().device->compute(), x, e.feed());
+  e.forward();
+  return download(world().device->compute(), e.fetch(network.tensor_name(network.outputs()[0])));
+}
+
+// max |a - b|; infinite where shapes differ or a value is no number.
+double distance(const Array& a, const Array& b) {
+  if (a.shape() != b.shape()) return INFINITY;
+  double error = 0;
+  for (size_t i = 0; i < a.f32().size(); ++i) {
+    const double d = std::abs(static_cast<double>(a.f32()[i]) - b.f32()[i]);
+    error = d >= error ? d : std::isfinite(d) ? error : INFINITY;
+  }
+  return error;
+}
+
+struct Row {
+  int files = 0, runnable = 0;
+  std::map<std::string, int> refused;  // by layer class
+};
+
+std::string refused_text(const Row& row) {
+  std::string text;
+  for (const auto& [name, n] : row.refused)
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, n);
+  return text.empty() ? "-" : text;
+}
+
+// Recurrent networks leave their number of steps open. Empty where nothing is open.
+std::vector<int> closed_shape(const GraphRecord& graph) {
+  std::vector<int> shape;
+  bool open = false;
+  for (const LayerRecord& l : graph.layers) {
+    if (l.type != "Input" || open) continue;
+    shape.clear();
+    for (const Json& e : l.parameters.at("shape").as_list()) {
+      open = open || e == Json(-1);
+      shape.push_back(e == Json(-1) ? 5 : e.as_int());
+    }
+  }
+  return open ? shape : std::vector<int>();
+}
+
+// A file whose name says channels_first; its inputs and outputs are so, too.
+bool is_channels_first(const fs::path& model) {
+  return model.filename().string().find("_cf_") != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(survey, *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
+                        const bool here = fs::is_directory(suite());
+                        if (!here) BOOST_TEST_MESSAGE("SKIPPED: no " << suite().string());
+                        return boost::test_tools::assertion_result(here);
+                      }))
+
+BOOST_AUTO_TEST_CASE(every_file_opens_or_is_refused_for_a_known_reason) {
+  std::map<std::pair<std::string, std::string>, Row> table;  // folder, version of Keras
+  SilentLog log;
+  int files = 0, runnable = 0;
+  for (const fs::path& file : models_below(suite())) {
+    const std::string folder = file.parent_path().lexically_relative(suite()).string();
+    Row& row = table[{folder, major_version(file)}];
+    ++row.files, ++files;
+    ModelRequest request{.address = file.string(), .trust = true};
+    try {
+      const ModelDocument d = open_model(world().registry, request, log);
+      request.input_shape = closed_shape(d.graph);
+      Network(world().registry, open_model(world().registry, request, log));
+      ++row.runnable, ++runnable;
+    } catch (const Error& e) {
+      const std::string name = stranger_in(e.what());
+      BOOST_TEST(!name.empty(), file.string() << ": " << e.what());
+      ++row.refused[name.empty() ? e.what() : name];
+    }
+  }
+  fmt::print(
+      "| files | Keras | run | refused, by the first layer that is not ours "
+      "|\n|---|---|---|---|\n");
+  for (const auto& [key, row] : table)
+    fmt::print("| {} | {} | {} of {} | {} |\n", key.first, key.second, row.runnable, row.files,
+               refused_text(row));
+  BOOST_TEST(files == 322);
+  BOOST_TEST(runnable >= 84);
+}
+
+BOOST_AUTO_TEST_CASE(outputs_equal_those_of_keras) {
+  SilentLog log;
+  int compared = 0;
+  for (const fs::path& file : models_below(suite() / "examples")) {
+    std::string io = file.string();
+    io.replace(io.rfind("_model.h5"), std::string::npos, "_inputs_and_outputs.h5");
+    BOOST_REQUIRE(fs::exists(io));
+    const H5Reader truth(io);
+    Array x = read_only_member(truth, "/inputs"), y = read_only_member(truth, "/predictions");
+    if (is_channels_first(file)) x = channels_last(x), y = channels_last(y);
+    try {
+      Network n(world().registry,
+                open_model(world().registry, {.address = file.string(), .trust = true}, log));
+      const double error = distance(predict(n, x), y);
+      BOOST_TEST(error <= 1e-4, file.string() << ": " << error);
+      ++compared;
+    } catch (const Error& e) {
+      BOOST_TEST(!stranger_in(e.what()).empty(), file.string() << ": " << e.what());
+    }
+  }
+  BOOST_TEST(compared >= 7);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

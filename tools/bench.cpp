@@ -5,12 +5,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <utility>
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/execution.hpp"
+#include "ocellus/core/memory.hpp"
 #include "ocellus/core/random.hpp"
 #include "ocellus/core/text.hpp"
 #include "ocellus/core/trainer.hpp"
+#include "ocellus/core/trial.hpp"
 #include "ocellus/opencl/convolution.hpp"
 #include "ocellus/opencl/gemm.hpp"
 #include "tool.hpp"
@@ -194,7 +199,7 @@ class NoiseDataset : public Dataset {
 };
 
 Json bench_training(Tool& tool, const Options& o) {
-  const auto network = tool.place(tool.open_model(o.model));
+  const auto network = tool.place(tool.open_model(o.model), Placement::arenas);
   const int batch = o.batch ? o.batch : 128,
             classes = network->shape(network->outputs().at(0)).channels();
   const auto data =
@@ -213,6 +218,72 @@ Json bench_training(Tool& tool, const Options& o) {
                       {"batch", batch},
                       {"images_per_second", median(speed)},
                       {"ms_per_step", 1000.0 * batch / median(speed)}};
+}
+
+double milliseconds(const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
+}
+
+// A file's bytes into memory, as a program that wants all of them reads it.
+void read_plainly(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  const auto size = std::filesystem::file_size(file);
+  const std::unique_ptr<char[]> bytes(new char[size]);
+  if (!in.read(bytes.get(), static_cast<std::streamsize>(size)))
+    throw DataError(fmt::format("{}: cannot be read", file));
+}
+
+// From the file to weights on the device, and what that takes of memory. The first opening, in a
+// process that held nothing yet, tells the peak; the file is in the system's cache by then, since
+// the trial has read what it reads.
+Json bench_load(Tool& tool, const Options& o) {
+  if (!std::filesystem::is_regular_file(o.model))
+    throw UsageError(
+        fmt::format("{}: is no file; 'bench load' measures how a file is opened", o.model));
+  const bool trusted = std::exchange(tool.trust, true);
+  const auto open = [&] { return tool.open_model(o.model); };
+  const double trial = trusted ? 0 : milliseconds([&] { trial_read(o.model, [&] { open(); }); });
+  ModelDocument document = open();
+  tool.device();  // opening a driver is no part of opening a file
+  const size_t before = resident_memory();
+  std::vector<double> ms;
+  size_t after = 0, peak = 0, weights = 0, after_run = 0;
+  for (int i = 0; i < std::max(3, o.repeat / 3); ++i) {
+    std::unique_ptr<Network> network;
+    ms.push_back(milliseconds([&] {
+      document =
+          ocellus::open_model(tool.registry(), {.address = o.model, .trust = true}, tool.terminal);
+      network = tool.place(document);
+      tool.device()->compute().finish();
+    }));
+    if (i > 0) continue;
+    after = resident_memory();
+    peak = peak_resident_memory();
+    weights = static_cast<size_t>(network->parameter_count()) * sizeof(float);
+    Execution run(*network, {});
+    run.forward();
+    tool.device()->compute().finish();
+    after_run = tool.device()->memory_in_use();
+  }
+  std::vector<double> plain;
+  for (int i = 0; i < 5; ++i) plain.push_back(milliseconds([&] { read_plainly(o.model); }));
+  const auto bytes = [](size_t n) { return static_cast<int64_t>(n); };
+  return Json::Object{{"model", o.model},
+                      {"file_bytes", bytes(std::filesystem::file_size(o.model))},
+                      {"weight_bytes", bytes(weights)},
+                      {"plain_read_ms", median(plain)},
+                      {"trial_ms", trial},
+                      {"open_ms", median(ms)},
+                      {"first_open_ms", ms.front()},
+                      {"open_to_plain", median(ms) / median(plain)},
+                      {"resident_before", bytes(before)},
+                      {"resident_after", bytes(after)},
+                      {"peak", bytes(peak)},
+                      {"peak_to_weights", static_cast<double>(peak) / static_cast<double>(weights)},
+                      {"device_after_inference", bytes(after_run)}};
 }
 
 std::string cell(const Json& v) {
@@ -244,10 +315,10 @@ void bench(Tool& tool) {
                  "gemm and conv: one algorithm instead of the rule's choice");
   tool.declare_model();
   tool.parse();
-  const std::vector<std::string> known = {"gemm", "conv", "network", "train"};
+  const std::vector<std::string> known = {"gemm", "conv", "network", "train", "load"};
   if (std::find(known.begin(), known.end(), o.what) == known.end())
     throw UsageError(fmt::format("bench: no benchmark '{}'{}", o.what, suggestion(o.what, known)));
-  const bool needs_model = o.what == "network" || o.what == "train";
+  const bool needs_model = o.what == "network" || o.what == "train" || o.what == "load";
   if (needs_model && o.model.empty())
     throw UsageError(fmt::format("MODEL is missing: ocellus bench {} MODEL", o.what));
   if (!needs_model && !o.model.empty())
@@ -255,6 +326,7 @@ void bench(Tool& tool) {
   print_rows(tool, o.what == "gemm"      ? bench_gemm(tool, o)
                    : o.what == "conv"    ? bench_convolution(tool, o)
                    : o.what == "network" ? bench_network(tool, o)
+                   : o.what == "load"    ? bench_load(tool, o)
                                          : bench_training(tool, o));
 }
 
@@ -262,8 +334,9 @@ void bench(Tool& tool) {
 }  // namespace ocellus::tools
 
 int main(int argc, char** argv) {
-  return ocellus::tools::run({"bench", "gemm|conv|network|train [MODEL] [flags]",
-                              "Measures matrix products, convolutions (all three passes), the "
-                              "forward pass of a network, or its training."},
-                             argc, argv, ocellus::tools::bench);
+  return ocellus::tools::run(
+      {"bench", "gemm|conv|network|train|load [MODEL] [flags]",
+       "Measures matrix products, convolutions (all three passes), the "
+       "forward pass of a network, its training, or how a model file is opened."},
+      argc, argv, ocellus::tools::bench);
 }

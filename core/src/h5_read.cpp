@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <mutex>
 #include <optional>
 
 #include "h5_handle.hpp"
@@ -100,6 +102,31 @@ void check_size(uint64_t elements, uint64_t size, uint64_t file_bytes, const std
                                 elements, size, file_bytes));
 }
 
+// Smaller datasets are read at once.
+constexpr size_t smallest_lazy = size_t{1} << 20;
+
+// The bytes of a file, beside the library: what is plain float32 there needs no conversion.
+class RawFile {
+ public:
+  explicit RawFile(const std::filesystem::path& file)
+      : name_(file.string()), in_(file, std::ios::binary) {}
+
+  void read(uint64_t first, std::span<std::byte> to) {
+    const std::lock_guard lock(mutex_);
+    in_.clear();
+    in_.seekg(static_cast<std::streamoff>(first));
+    in_.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
+    if (!in_)
+      throw DataError(fmt::format("{}: bytes {} to {} cannot be read any more", name_, first,
+                                  first + to.size()));
+  }
+
+ private:
+  std::string name_;
+  std::mutex mutex_;
+  std::ifstream in_;
+};
+
 // An open dataset whose storage and size are in order.
 struct Dataset {
   Handle object, type, space;
@@ -118,6 +145,16 @@ struct Dataset {
       throw DataError(fmt::format("{}: keeps its data in other files, which is refused", place));
     check_size(extents.elements, H5Tget_size(type.id()), file_bytes, place,
                H5Pget_nfilters(layout.id()) > 0 ? largest_expansion : 1);
+  }
+
+  // Where in the file the elements lie as they are in memory; nothing if they do not.
+  std::optional<uint64_t> raw_place(uint64_t file_bytes) const {
+    if (H5Tequal(type.id(), H5T_NATIVE_FLOAT) <= 0) return std::nullopt;
+    const haddr_t place = H5Dget_offset(object.id());  // undefined unless contiguous and allocated
+    const uint64_t size = extents.elements * sizeof(float);
+    if (place == HADDR_UNDEF || place > file_bytes || size > file_bytes - place)
+      return std::nullopt;
+    return place;
   }
 
   DType number_type(const std::string& place) const {
@@ -151,6 +188,7 @@ struct H5Reader::State {
   std::string name;
   uint64_t bytes = 0;
   Handle file;
+  std::shared_ptr<RawFile> raw;  ///< null where datasets cannot be read beside the library
 
   std::string place(std::string_view path) const { return h5::place(name, path); }
   std::string place(std::string_view path, const std::string& attribute) const {
@@ -213,6 +251,12 @@ H5Reader::H5Reader(const std::filesystem::path& file) : state_(std::make_unique<
   if (error) throw DataError(fmt::format("{}: {}", file.string(), error.message()));
   state_->file = checked(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, state_->name,
                          "is no HDF5 file that can be read");
+  const Handle made = checked(H5Fget_create_plist(state_->file.id()), H5Pclose, state_->name,
+                              "has no readable header");
+  hsize_t user_block = 0;
+  checked(H5Pget_userblock(made.id(), &user_block), state_->name, "has no readable header");
+  // Behind a user block addresses are not offsets in the file.
+  if (user_block == 0) state_->raw = std::make_shared<RawFile>(file);
 }
 
 H5Reader::H5Reader(std::vector<std::byte> image, const std::string& name)
@@ -272,7 +316,14 @@ Array H5Reader::read(std::string_view path) const {
   const std::string where = state_->place(path);
   const Dataset d(state_->open(path), where, state_->bytes);
   const DType type = d.number_type(where);
-  Array out(shape_of(d.extents, where), type);
+  const Shape shape = shape_of(d.extents, where);
+  if (state_->raw && d.extents.elements * bytes_of(type) >= smallest_lazy)
+    if (const auto at = d.raw_place(state_->bytes))
+      return Array::lazy(shape, type,
+                         [raw = state_->raw, at = *at](size_t first, std::span<std::byte> to) {
+                           raw->read(at + first, to);
+                         });
+  Array out(shape, type);
   if (!out.empty())
     checked(H5Dread(d.object.id(), d.memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT,
                     out.bytes().data()),

@@ -277,6 +277,58 @@ BOOST_AUTO_TEST_CASE(guided_backpropagation_replaces_the_rule_of_relu_nodes) {
     BOOST_TEST(g.f32()[i] == (x.f32()[i] > 0 ? std::max(r.f32()[i], 0.0f) : 0.0f));
 }
 
+// Weights that lie in a file leave the device once packed copies of them serve, and come back for
+// whoever needs them: a gradient, an optimizer.
+BOOST_AUTO_TEST_CASE(weights_are_given_back_and_return) {
+  const GraphRecord g = graph({{"Input", "in", R"({"shape": [16, 13, 48]})", {}},
+                               {"Conv2D", "conv", R"({"filters": 64, "kernel_size": 3})", {"in"}},
+                               {"Flatten", "flat", "{}", {"conv"}},
+                               {"Dense", "logits", R"({"units": 3})", {"flat"}}},
+                              {"logits"});
+  const auto plain = make(g);
+  ModelDocument document = plain->document();
+  int reads = 0;
+  for (WeightsRecord& r : document.weights)
+    for (Array& a : r.values)
+      a = Array::lazy(a.shape(), a.type(), [a, &reads](size_t first, std::span<std::byte> to) {
+        ++reads;
+        a.copy_bytes(first, to);
+      });
+  Network apart(world().registry, document);
+  apart.place(world().device, 0, Placement::apart);
+  const Array x = noise(Shape{2, 16, 13, 48}, 3);
+  const Array truth = run(*plain, {.batch = 2}, x, "logits");
+  const int conv = 1, placed = reads;  // layer 0 is the input
+  const opencl::Buffer weights = apart.parameters(conv)[0].tensor.buffer;
+  BOOST_TEST(!!weights);
+  for (int i = 0; i < 2; ++i) check_close(run(apart, {.batch = 2}, x, "logits"), truth, 0);
+  BOOST_TEST(reads == placed);
+  const int unread[] = {0};
+  const bool packs = !apart.parameters(conv, unread)[0].tensor.buffer;
+  BOOST_TEST(packs == (world().device->family() == opencl::KernelFamily::vector));
+  // Another batch shares the copy; a gradient by the input needs another one.
+  check_close(run(apart, {.batch = 3}, noise(Shape{3, 16, 13, 48}, 3), "logits"),
+              run(*plain, {.batch = 3}, noise(Shape{3, 16, 13, 48}, 3), "logits"), 0);
+  BOOST_TEST(reads == placed);
+  const auto gradient = [&](Network& n) {
+    Execution e(n, {.batch = 2, .fetches = {"logits"}, .gradients = {"in"}});
+    opencl::Queue& queue = world().device->compute();
+    upload(queue, x, e.feed());
+    e.forward();
+    upload(queue, noise(e.seed().shape, 9), e.seed());
+    e.backward();
+    return download(queue, e.gradient(size_t{0}));
+  };
+  check_close(gradient(apart), gradient(*plain), 0);
+  BOOST_TEST(reads == placed + (packs ? 1 : 0));
+  // All of it is back for an optimizer; what it changed is never given away.
+  for (const opencl::Buffer& b : apart.values().buffers) BOOST_TEST(!!b);
+  apart.touch();
+  check_close(run(apart, {.batch = 2}, x, "logits"), truth, 0);
+  BOOST_TEST(!!apart.parameters(conv, unread)[0].tensor.buffer);
+  check_close(apart.read_weights()[0].values[0], plain->read_weights()[0].values[0], 0);
+}
+
 BOOST_AUTO_TEST_CASE(wrong_models_are_refused_with_the_layers_name) {
   const auto fails = [](const GraphRecord& g, const std::string& part) {
     BOOST_CHECK_EXCEPTION(Network(world().registry, g), Error, [&](const Error& e) {

@@ -1,6 +1,7 @@
 // The HDF5 wrapper against files that the raw C API wrote, and against damaged ones.
 #include "ocellus/core/h5.hpp"
 
+#include <fmt/format.h>
 #include <hdf5.h>
 #include <unistd.h>
 
@@ -217,6 +218,48 @@ BOOST_AUTO_TEST_CASE(reads_numbers_of_every_type) {
   BOOST_CHECK_EXCEPTION(reader.read("rank6"), DataError, says("/rank6"));
   BOOST_TEST(reader.number("/", "answer") == 42);
   BOOST_TEST(reader.members("/").size() == 10);
+}
+
+BOOST_AUTO_TEST_CASE(large_floats_are_read_when_needed) {
+  test::TemporaryDirectory dir;
+  const hsize_t extents[] = {601, 700};
+  std::vector<float> values(601 * 700);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) * 0.5f - 1000;
+  for (const hsize_t user_block : {0, 512}) {
+    const auto path = dir / fmt::format("large{}.h5", user_block);
+    const hid_t made = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_userblock(made, user_block);
+    const hid_t f = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, made, H5P_DEFAULT);
+    BOOST_REQUIRE(f >= 0);
+    for (const bool chunked : {false, true}) {
+      const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
+      const hsize_t chunk[] = {100, 700};
+      if (chunked) H5Pset_chunk(layout, 2, chunk);
+      const hid_t space = H5Screate_simple(2, extents, nullptr);
+      const hid_t d = H5Dcreate2(f, chunked ? "chunked" : "plain", H5T_IEEE_F32LE, space,
+                                 H5P_DEFAULT, layout, H5P_DEFAULT);
+      BOOST_REQUIRE(H5Dwrite(d, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >=
+                    0);
+      H5Dclose(d);
+      H5Sclose(space);
+      H5Pclose(layout);
+    }
+    raw_dataset(f, "wide", H5T_IEEE_F64LE, {601, 700}, H5T_NATIVE_FLOAT, values.data());
+    raw_dataset(f, "big_endian", H5T_IEEE_F32BE, {601, 700}, H5T_NATIVE_FLOAT, values.data());
+    H5Fclose(f);
+    H5Pclose(made);
+    const auto open = [&] { return H5Reader(path); };
+    for (const char* name : {"plain", "chunked", "wide", "big_endian"}) {
+      const Array a = open().read(name);  // outlives its reader
+      BOOST_TEST(a.is_lazy() == (std::string(name) == "plain" && user_block == 0));
+      BOOST_TEST((a.shape() == Shape{601, 700}));
+      BOOST_TEST(std::equal(values.begin(), values.end(), a.f32().begin(), a.f32().end()));
+    }
+  }
+  const auto path = dir / "large0.h5";
+  const Array gone = H5Reader(path).read("plain");
+  std::filesystem::resize_file(path, 4096);
+  BOOST_CHECK_EXCEPTION(gone.f32(), DataError, says("cannot be read any more"));
 }
 
 BOOST_AUTO_TEST_CASE(round_trip_gives_the_same_bytes) {

@@ -14,7 +14,7 @@ ModelDocument Tool::open_model(const std::string& address, const Json& architect
   return ocellus::open_model(registry(), request, terminal);
 }
 
-std::unique_ptr<Network> Tool::place(const ModelDocument& document) {
+std::unique_ptr<Network> Tool::place(const ModelDocument& document, Placement placement) {
   auto network = std::make_unique<Network>(registry(), document);
   if (!preprocess.empty()) {
     network->preprocessing = Preprocessing::named(preprocess);
@@ -24,7 +24,7 @@ std::unique_ptr<Network> Tool::place(const ModelDocument& document) {
         "preprocessing: {} (assumed, the model says nothing; --preprocess sets another)",
         network->preprocessing->str()));
   }
-  network->place(device(), static_cast<uint64_t>(seed.value));
+  network->place(device(), static_cast<uint64_t>(seed.value), placement);
   return network;
 }
 

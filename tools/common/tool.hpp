@@ -55,7 +55,8 @@ class Tool {
   ModelDocument open_model(const std::string& address, const Json& architecture = Json::object());
   /// A network on the device, with preprocessing decided: --preprocess, else the model's, else x /
   /// 255, and says what it assumed.
-  std::unique_ptr<Network> place(const ModelDocument& document);
+  std::unique_ptr<Network> place(const ModelDocument& document,
+                                 Placement placement = Placement::apart);
   std::shared_ptr<opencl::Device> device();
 
   /// --out, or a new folder ocellus-NAME-MODEL-N. Throws UsageError where something is there and

@@ -90,7 +90,7 @@ Trained train_recipe(Tool& tool, const Recipe& recipe, const std::function<fs::p
                                    document.preprocessing->str()));
 
   tool.seed.value = recipe.seed.value;
-  t.network = tool.place(document);
+  t.network = tool.place(document, Placement::arenas);
   const fs::path folder = make_folder();
   write_atomically(folder / "recipe.json", to_json(recipe).dump(2) + "\n");
   t.model = options.checkpoint = folder / "model.h5";

@@ -85,6 +85,22 @@ std::filesystem::path this_library() {
   return std::filesystem::canonical(info.dli_fname);
 }
 
+namespace {
+
+// A line of /proc/self/status: "VmRSS:     1234 kB".
+size_t status_bytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with(key + ":"))
+      return std::strtoull(line.c_str() + key.size() + 1, nullptr, 10) * 1024;
+  return 0;
+}
+
+}  // namespace
+
+size_t resident_memory() { return status_bytes("VmRSS"); }
+size_t peak_resident_memory() { return status_bytes("VmHWM"); }
+
 int process_id() { return ::getpid(); }
 
 void flush_file(const std::filesystem::path& file) { flush(file, O_RDWR); }

@@ -20,6 +20,10 @@ void flush_directory(const std::filesystem::path& directory);
 /// Replaces `to` by `from` in one step. Throws std::system_error.
 void rename_over(const std::filesystem::path& from, const std::filesystem::path& to);
 
+/// Bytes of this process in main memory, now and at most; 0: not known.
+size_t resident_memory();
+size_t peak_resident_memory();
+
 /// How a child process ended.
 struct ChildEnd {
   int signal = 0;     ///< that killed it; 0: it returned

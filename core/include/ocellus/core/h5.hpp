@@ -43,7 +43,8 @@ class OCELLUS_API H5Reader {
   /// Shape of a dataset, without reading it.
   Shape shape(std::string_view path) const;
   /// A dataset of numbers: floats of 16, 32 and 64 bits become f32; unsigned bytes and booleans u8;
-  /// integers that fit 32 bits i32; wider ones i64. Scalars have rank 0.
+  /// integers that fit 32 bits i32; wider ones i64. Scalars have rank 0. Large plain floats come as
+  /// a lazy array, which keeps the file open: an error of reading may then come later.
   Array read(std::string_view path) const;
   /// Rows [first, first + count) of the first axis.
   Array read_rows(std::string_view path, int first, int count) const;

@@ -159,6 +159,30 @@ BOOST_AUTO_TEST_CASE(fashion_mnist_says_what_to_install) {
   unsetenv("OCELLUS_DATA");
 }
 
+BOOST_AUTO_TEST_CASE(data_sets_by_name) {
+  const TemporaryDirectory empty;
+  setenv("OCELLUS_CACHE", empty.path().c_str(), 1);
+  for (const std::string name : {"mnist", "cifar10"})
+    BOOST_CHECK_EXCEPTION(open_dataset(registry(), name, "all"), DataError,
+                          says("run: ocellus fetch " + name));
+  const IdxFolder dir;
+  const fs::path cached = empty / "published" / "mnist";
+  fs::create_directories(cached);
+  // As they are published: all four packed.
+  for (const char* part : {"train", "t10k"}) {
+    write_gzip(cached / (std::string(part) + "-images-idx3-ubyte.gz"), idx({4, 2, 3}, 0));
+    write_gzip(cached / (std::string(part) + "-labels-idx1-ubyte.gz"), idx({4}, 0));
+  }
+  BOOST_TEST(open_dataset(registry(), "mnist", "all")->size() == 8);
+  // One's own folder comes first.
+  setenv("OCELLUS_DATA", dir.path().c_str(), 1);
+  fs::create_directory(dir / "mnist");
+  BOOST_CHECK_EXCEPTION(open_dataset(registry(), "mnist", "train"), DataError,
+                        says((dir / "mnist").string()));
+  unsetenv("OCELLUS_DATA");
+  unsetenv("OCELLUS_CACHE");
+}
+
 BOOST_AUTO_TEST_CASE(cifar10) {
   const TemporaryDirectory dir;
   std::vector<uint8_t> bytes;

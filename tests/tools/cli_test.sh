@@ -30,7 +30,7 @@ refuses 2 "did you mean 'fashion-mnist'?" ocellus evaluate lenet5 fasion-mnist
 refuses 3 "no such file" ocellus plugins --plugin nowhere.so
 refuses 2 "no plugin has a type" ocellus plugins Conv2E
 [[ ! -e never ]] || fail "a refused training left a folder"
-for verb in devices plugins summary train evaluate predict features analyze selftest bench; do
+for verb in devices plugins summary train evaluate predict features analyze selftest bench fetch; do
   ocellus "$verb" --help >help.txt || fail "$verb --help"
   expect help.txt "usage: ocellus $verb"
   expect help.txt "--device"
@@ -42,7 +42,7 @@ refuses 4 "no OpenCL device matches 'quantum'" ocellus evaluate lenet5 "$data" -
 OCELLUS_DEVICE_MEMORY=1M refuses 4 "free on the device" ocellus train --model cifar_small --data "$data" --out small
 
 # A device that is new here gets a selftest; a pass is remembered, a failure is not passed over in silence.
-first() { OCELLUS_SELFTEST=on XDG_CACHE_HOME="$work/cache" "$bin/ocellus" bench gemm; }
+first() { OCELLUS_SELFTEST=on OCELLUS_CACHE="$work/cache" "$bin/ocellus" bench gemm; }
 first >/dev/null 2>first.txt
 expect first.txt "first use of"
 first >/dev/null 2>second.txt
@@ -54,6 +54,10 @@ if OCELLUS_KERNEL_PATH="$work/broken" first >/dev/null 2>third.txt; then fail "a
 expect third.txt "fails its selftest"
 
 # --- Data
+OCELLUS_CACHE="$work/cache" refuses 5 "run: ocellus fetch cifar10" ocellus evaluate lenet5 cifar10
+refuses 2 "did you mean 'vgg16'?" ocellus fetch vgg61
+refuses 5 "nowhere: no such file" ocellus fetch mnist --from nowhere
+ocellus fetch >list.txt && expect list.txt "^vgg16-notop .* no .*without the classifier"
 mkdir -p cut empty photos/a photos/b
 cp data/* cut && truncate -s -100 cut/train-images-idx3-ubyte
 refuses 5 "train-images-idx3-ubyte" ocellus train --model "$net" --data "idx:$work/cut" --out cut-run

@@ -197,6 +197,21 @@ BOOST_AUTO_TEST_CASE(a_server_that_sends_other_bytes) {
   BOOST_TEST(seen[2].range == "");
 }
 
+BOOST_AUTO_TEST_CASE(nothing_behind_what_is_there) {
+  // Stopped between the last byte and the verification, and a list that tells no size.
+  for (const bool whole : {true, false}) {
+    Place place;
+    place.list(R"({"name": "toy", "files": [{"name": "toy.bin", "address": ")" +
+               place.server.address("/toy") + R"(", "hash": ")" +
+               hash_file(place / "truth", "sha256") + "\"}]}");
+    place.server.put("/toy", {body()});
+    fs::create_directories(place.folder());
+    write_atomically(place.partial(), whole ? body() : body() + "more");
+    check_fetched(place, place.fetch({"toy"}), body());
+    BOOST_TEST(place.server.seen().size() == (whole ? 1u : 2u));  // "416 Range Not Satisfiable"
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_file_that_changed_meanwhile) {
   for (const bool validators : {true, false}) {
     Place place;

@@ -11,6 +11,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/model_format.hpp"
+#include "ocellus/core/published.hpp"
 #include "ocellus/core/text.hpp"
 #include "ocellus/core/trial.hpp"
 
@@ -29,6 +30,7 @@ Architecture::~Architecture() = default;
 namespace {
 
 constexpr const char* native_format = "keras_hdf5";
+constexpr const char* published_word = "imagenet";  // in place of a file of weights
 
 bool is_word(std::string_view text) {
   return !text.empty() && !std::isdigit(static_cast<unsigned char>(text[0])) &&
@@ -87,8 +89,8 @@ ModelDocument open_file(const Registry& registry, const fs::path& file, bool tru
   return format_of(registry, file)->read(file, registry);
 }
 
-void load_weights(const Registry& registry, const ModelRequest& request, ModelDocument& document) {
-  const fs::path file = request.weights;
+void load_weights(const Registry& registry, const fs::path& file, const ModelRequest& request,
+                  ModelDocument& document) {
   std::error_code ignored;
   if (!fs::exists(file, ignored))
     throw DataError(fmt::format("{}: no such file of weights", file.string()));
@@ -101,6 +103,17 @@ void load_weights(const Registry& registry, const ModelRequest& request, ModelDo
       read(copy);
     });
   read(document);
+}
+
+// With the weights come the preprocessing they were trained with and, with the classifier, the
+// names of its classes where they are in the cache.
+void load_published(const Registry& registry, const std::string& family, const Json& parameters,
+                    const ModelRequest& request, ModelDocument& document) {
+  const PublishedWeights published = published_weights(family, parameters);
+  load_weights(registry, published.file, request, document);
+  if (!published.preprocessing.empty())
+    document.preprocessing = Preprocessing::named(published.preprocessing);
+  if (parameters.get("include_top", true)) document.classes = imagenet_classes();
 }
 
 // "cifar_small(classes=10, input_shape=[32, 32, 3])".
@@ -118,6 +131,10 @@ ModelDocument open_architecture(const Registry& registry, const ModelRequest& re
     for (const auto& [key, value] : request.architecture.as_object()) parameters[key] = value;
   ModelDocument document;
   document.graph = registry.create<Architecture>(name, parameters, name)->build();
+  if (request.weights == published_word)
+    load_published(registry, name,
+                   registry.get(Kind::architecture, name).schema.check(parameters, name), request,
+                   document);
   return document;
 }
 
@@ -151,7 +168,14 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
   const std::string& address = request.address;
   std::error_code ignored;
   ModelDocument document;
-  if (fs::exists(address, ignored)) {
+  const bool of_zoo = !fs::exists(address, ignored) && !is_typed(address) &&
+                      is_word(trim(address.substr(0, address.find('('))));
+  if (request.weights == published_word && !of_zoo)
+    throw UsageError(fmt::format("weights {}: published weights are for a zoo name, not for '{}'",
+                                 published_word, address));
+  if (of_zoo) {
+    document = open_architecture(registry, request);
+  } else if (fs::exists(address, ignored)) {
     if (fs::is_directory(address, ignored))
       throw DataError(fmt::format("{}: is a directory, not a model file", address));
     document = open_file(registry, address, request.trust);
@@ -159,12 +183,11 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
       close_input_shapes(request.input_shape, address, document.graph);
   } else if (is_typed(address)) {
     document.graph = parse_typed_model(registry, address);
-  } else if (is_word(trim(address.substr(0, address.find('('))))) {
-    document = open_architecture(registry, request);
   } else {
     throw DataError(fmt::format("{}: no such model file", address));
   }
-  if (!request.weights.empty()) load_weights(registry, request, document);
+  if (!request.weights.empty() && request.weights != published_word)
+    load_weights(registry, request.weights, request, document);
   for (const std::string& warning : document.warnings) log.warning(warning);
   return document;
 }

@@ -66,11 +66,14 @@ Published parse_item(const Json& json, const std::string& list) {
   Published item;
   item.name = file_name(json.at("name"), list);
   const std::string where = fmt::format("{}: {}", list, item.name);
-  check_keys(json, {"name", "about", "licence", "architecture", "parameters", "needs", "files"},
-             where);
+  check_keys(
+      json,
+      {"name", "about", "licence", "architecture", "parameters", "preprocessing", "needs", "files"},
+      where);
   item.about = json.get("about", "");
   item.licence = json.get("licence", "");
   item.architecture = json.get("architecture", "");
+  item.preprocessing = json.get("preprocessing", "");
   item.parameters = Json::object();
   if (const Json* parameters = json.find("parameters")) item.parameters = *parameters;
   item.parameters.as_object();
@@ -164,11 +167,12 @@ fs::path published_folder(const std::string& name) {
                                suggestion(name, known)));
 }
 
-fs::path published_weights(const std::string& architecture, const Json& parameters) {
+PublishedWeights published_weights(const std::string& architecture, const Json& parameters) {
   std::vector<std::string> there;
   for (const Published& item : published_items()) {
     if (item.architecture != architecture) continue;
-    if (fits(item, parameters)) return require(item) / item.contents().front();
+    if (fits(item, parameters))
+      return {require(item) / item.contents().front(), item.preprocessing};
     there.push_back(fmt::format("{} for {}", item.name, item.parameters.dump()));
   }
   if (there.empty()) throw UsageError(fmt::format("{}: no weights are published", architecture));

@@ -46,9 +46,11 @@ const char* to_string(Kind kind) {
 
 const std::vector<std::string>& reserved_flags() {
   static const std::vector<std::string> flags = {
-      "batch", "budget", "csv",  "data",   "device", "force",      "help",    "json",
-      "model", "npy",    "out",  "plugin", "png",    "preprocess", "profile", "print_recipe",
-      "quiet", "resume", "seed", "set",    "target", "trust",      "verbose", "version"};
+      "batch",         "budget",  "by_name", "classes",     "csv",     "data",
+      "device",        "force",   "help",    "input_shape", "json",    "model",
+      "no_top",        "npy",     "out",     "plugin",      "png",     "preprocess",
+      "print_recipe",  "profile", "quiet",   "resume",      "seed",    "set",
+      "skip_mismatch", "target",  "trust",   "verbose",     "version", "weights"};
   return flags;
 }
 

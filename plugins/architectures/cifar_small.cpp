@@ -7,7 +7,10 @@ namespace ocellus::architectures {
 namespace {
 
 struct CifarSmallOptions : ImageClassifier {
-  CifarSmallOptions() { input_shape = {32, 32, 3}; }
+  CifarSmallOptions() {
+    input_shape = {32, 32, 3};
+    classes = 10;
+  }
   bool dropout = true;
 };
 
@@ -16,26 +19,25 @@ class CifarSmall : public Architecture {
   explicit CifarSmall(CifarSmallOptions options) : o_(std::move(options)) {}
 
   GraphRecord build() const override {
-    GraphBuilder b = begin("cifar_small", o_.input_shape, 14);
+    Net net("cifar_small", o_, 14);
     for (const int filters : {32, 64}) {
       for (const char* padding : {"same", "valid"})
-        b.add("Conv2D", {{"filters", filters},
-                         {"kernel_size", 3},
-                         {"padding", padding},
-                         {"activation", "relu"}});
-      b.add("MaxPooling2D", {{"pool_size", 2}});
-      drop(b, 0.25);
+        net.conv(filters, 3, {{"padding", padding}, {"activation", "relu"}});
+      net.max_pool(2, 2);
+      drop(net, 0.25);
     }
-    b.add("Flatten");
-    b.add("Dense", {{"units", 512}, {"activation", "relu"}});
-    drop(b, 0.5);
-    b.add("Dense", {{"units", o_.classes}, {"activation", "softmax"}});
-    return b.finish();
+    if (net.has_top()) {
+      net.add("Flatten");
+      net.add("Dense", {{"units", 512}, {"activation", "relu"}});
+      drop(net, 0.5);
+      net.predictions({});
+    }
+    return net.finish();
   }
 
  private:
-  void drop(GraphBuilder& b, double rate) const {
-    if (o_.dropout) b.add("Dropout", {{"rate", rate}});
+  void drop(Net& net, double rate) const {
+    if (o_.dropout) net.add("Dropout", {{"rate", rate}});
   }
   CifarSmallOptions o_;
 };

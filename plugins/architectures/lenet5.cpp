@@ -12,7 +12,10 @@ namespace ocellus::architectures {
 namespace {
 
 struct LeNet5Options : ImageClassifier {
-  LeNet5Options() { input_shape = {28, 28, 1}; }
+  LeNet5Options() {
+    input_shape = {28, 28, 1};
+    classes = 10;
+  }
   std::string activation = "relu", pooling = "max";
 };
 
@@ -21,27 +24,23 @@ class LeNet5 : public Architecture {
   explicit LeNet5(LeNet5Options options) : o_(std::move(options)) {}
 
   GraphRecord build() const override {
-    GraphBuilder b = begin("lenet5", o_.input_shape, 12);
+    Net net("lenet5", o_, 12);
     const bool small = o_.input_shape[0] < 32 || o_.input_shape[1] < 32;
     const char* pool = o_.pooling == "max" ? "MaxPooling2D" : "AveragePooling2D";
-    convolution(b, 6, small ? "same" : "valid");
-    b.add(pool, {{"pool_size", 2}});
-    convolution(b, 16, "valid");
-    b.add(pool, {{"pool_size", 2}});
-    b.add("Flatten");
-    for (const int units : {120, 84})
-      b.add("Dense", {{"units", units}, {"activation", o_.activation}});
-    b.add("Dense", {{"units", o_.classes}, {"activation", "softmax"}});
-    return b.finish();
+    net.conv(6, 5, {{"padding", small ? "same" : "valid"}, {"activation", o_.activation}});
+    net.add(pool, {{"pool_size", 2}});
+    net.conv(16, 5, {{"activation", o_.activation}});
+    net.add(pool, {{"pool_size", 2}});
+    if (net.has_top()) {
+      net.add("Flatten");
+      for (const int units : {120, 84})
+        net.add("Dense", {{"units", units}, {"activation", o_.activation}});
+      net.predictions({});
+    }
+    return net.finish();
   }
 
  private:
-  void convolution(GraphBuilder& b, int filters, const char* padding) const {
-    b.add("Conv2D", {{"filters", filters},
-                     {"kernel_size", 5},
-                     {"padding", padding},
-                     {"activation", o_.activation}});
-  }
   LeNet5Options o_;
 };
 

@@ -9,7 +9,10 @@ namespace ocellus::architectures {
 namespace {
 
 struct MnistCnnOptions : ImageClassifier {
-  MnistCnnOptions() { input_shape = {28, 28, 1}; }
+  MnistCnnOptions() {
+    input_shape = {28, 28, 1};
+    classes = 10;
+  }
   int filters = 16, units = 128;
   double dropout = 0.3;
 };
@@ -19,25 +22,25 @@ class MnistCnn : public Architecture {
   explicit MnistCnn(MnistCnnOptions options) : o_(std::move(options)) {}
 
   GraphRecord build() const override {
-    GraphBuilder b = begin("mnist_cnn", o_.input_shape, 4);
+    Net net("mnist_cnn", o_, 4);
     for (const int filters : {o_.filters, 2 * o_.filters}) {
-      b.add(
-          "Conv2D",
-          {{"filters", filters}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}});
-      b.add("MaxPooling2D", {{"pool_size", 2}});
-      b.add("BatchNormalization");
+      net.conv(filters, 3, {{"padding", "same"}, {"activation", "relu"}});
+      net.max_pool(2, 2);
+      net.add("BatchNormalization");
     }
-    b.add("Flatten");
-    drop(b);
-    b.add("Dense", {{"units", o_.units}, {"activation", "relu"}});
-    drop(b);
-    b.add("Dense", {{"units", o_.classes}, {"activation", "softmax"}});
-    return b.finish();
+    if (net.has_top()) {
+      net.add("Flatten");
+      drop(net);
+      net.add("Dense", {{"units", o_.units}, {"activation", "relu"}});
+      drop(net);
+      net.predictions({});
+    }
+    return net.finish();
   }
 
  private:
-  void drop(GraphBuilder& b) const {
-    if (o_.dropout > 0) b.add("Dropout", {{"rate", o_.dropout}});
+  void drop(Net& net) const {
+    if (o_.dropout > 0) net.add("Dropout", {{"rate", o_.dropout}});
   }
   MnistCnnOptions o_;
 };

@@ -8,6 +8,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/hash.hpp"
+#include "ocellus/core/preprocessing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
@@ -80,6 +81,7 @@ BOOST_AUTO_TEST_CASE(the_shipped_list) {
     BOOST_TEST(names.insert(i.name).second, i.name << " stands twice");
     BOOST_TEST(!i.licence.empty(), i.name);
     for (const std::string& file : i.contents()) BOOST_TEST(!file.empty());
+    if (!i.architecture.empty()) BOOST_CHECK_NO_THROW(Preprocessing::named(i.preprocessing));
     for (const PublishedFile& f : i.files)
       BOOST_TEST(f.address.ends_with("/" + f.name), f.address << " is not " << f.name);
   }
@@ -120,8 +122,9 @@ BOOST_AUTO_TEST_CASE(weights_by_parameters) {
   BOOST_CHECK_EXCEPTION(published_weights("lenet5", Json::object()), UsageError,
                         says("lenet5: no weights are published"));
   cache.put("mobilenet", "mobilenet_1_0_224_tf.h5", "");
-  BOOST_TEST(published_weights("mobilenet", parameters(1, true, 1000)) ==
-             cache / "published" / "mobilenet" / "mobilenet_1_0_224_tf.h5");
+  const PublishedWeights found = published_weights("mobilenet", parameters(1, true, 1000));
+  BOOST_TEST(found.file == cache / "published" / "mobilenet" / "mobilenet_1_0_224_tf.h5");
+  BOOST_TEST(found.preprocessing == "tf");
 }
 
 BOOST_AUTO_TEST_CASE(class_names) {

@@ -57,13 +57,6 @@ void Tool::declare_output() {
   line.flag("force", force, "write over what is there");
 }
 
-void Tool::declare_model() {
-  line.flag(
-      "preprocess", preprocess,
-      "how pixels reach the network, instead of what the model says: none, unit, tf, torch, caffe");
-  line.flag("trust", trust, "read a model file without the trial read in a process of its own");
-}
-
 void Tool::parse() {
   bool help = false, version = false;
   line.heading("Flags of every program");

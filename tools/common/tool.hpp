@@ -21,6 +21,15 @@ struct ToolInfo {
   std::string summary;  ///< what it does, in a sentence or two
 };
 
+/// What the flags of declare_model() ask of the model that is named beside them.
+struct ModelFlags {
+  std::string weights;  ///< a file, or "imagenet"
+  WeightsMatching matching;
+  std::string input_shape;  ///< "224x224x3"
+  int classes = 0;          ///< 0: the architecture's own
+  bool no_top = false;
+};
+
 /// A running program: its command line with the flags that all programs share, and what it opens
 /// from them, each when it is first asked for. Models are opened before the device: a trial read
 /// forks, and a fork must not see an open OpenCL device.
@@ -46,12 +55,14 @@ class Tool {
 
   /// Flags that not every program has.
   void declare_output();  ///< --out, --force
-  void declare_model();   ///< --trust, --preprocess
+  void declare_model();   ///< --trust, --preprocess, --weights and what else says which model
 
   /// The command line as typed, for reports.
   std::string command() const;
   const std::string& out() const { return out_; }
   Registry& registry();
+  /// The model of an address with what declare_model()'s flags ask of it; `architecture`:
+  /// parameters for a zoo name besides.
   ModelDocument open_model(const std::string& address, const Json& architecture = Json::object());
   /// A network on the device, with preprocessing decided: --preprocess, else the model's, else x /
   /// 255, and says what it assumed.
@@ -76,6 +87,7 @@ class Tool {
   std::vector<std::string> words_, plugins_;
   std::string first_word_;
   std::string device_selector_, out_;
+  ModelFlags model_;
   std::unique_ptr<Registry> registry_;
   std::shared_ptr<opencl::Device> device_;
 };

@@ -15,10 +15,12 @@ namespace ocellus {
 struct ModelRequest {
   std::string address;
   Json architecture = Json::object();  ///< parameters for a zoo name, over those in the address
-  std::string weights;                 ///< file whose weights replace the model's; empty: none
-  WeightsMatching matching;            ///< of `weights`
-  std::vector<int> input_shape;        ///< without batch, for a model that leaves its input's open
-  bool trust = false;                  ///< skip the trial read of a file that is not ours
+  /// File whose weights replace the model's; "imagenet": the published ones of a zoo name, with
+  /// their preprocessing; empty: none.
+  std::string weights;
+  WeightsMatching matching;      ///< of `weights`
+  std::vector<int> input_shape;  ///< without batch, for a model that leaves its input's open
+  bool trust = false;            ///< skip the trial read of a file that is not ours
 };
 
 /// Opens any of them as a document. Throws UsageError with near names, DataError for bad files.

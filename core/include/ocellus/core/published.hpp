@@ -32,6 +32,7 @@ struct OCELLUS_API Published {
   std::vector<std::string> needs;  ///< items that are fetched along with it
   std::string architecture;        ///< weights: of which zoo family; empty for other items
   Json parameters;                 ///< weights: what the family's parameters must be to fit
+  std::string preprocessing;       ///< weights: what they were trained with, by name
 
   /// The item's folder in the cache.
   std::filesystem::path folder() const;
@@ -54,12 +55,18 @@ OCELLUS_API std::vector<Published> published_items(
 /// cifar10" where files are missing, UsageError where no list knows the name.
 OCELLUS_API std::filesystem::path published_folder(const std::string& name);
 
-/// File with the published weights of a zoo family for these parameters: every parameter that an
-/// item names must have the value that it names ("alpha", "include_top", ...); the first that fits
-/// is taken. Throws as published_folder(); UsageError "vgg16: no published weights for ..." names
-/// what there is.
-OCELLUS_API std::filesystem::path published_weights(const std::string& architecture,
-                                                    const Json& parameters);
+/// Published weights in the cache.
+struct PublishedWeights {
+  std::filesystem::path file;
+  std::string
+      preprocessing;  ///< what they were trained with, by name; empty: the list does not say
+};
+/// The published weights of a zoo family for these parameters: every parameter that an item names
+/// must have the value that it names ("alpha", "include_top", ...); the first that fits is taken.
+/// Throws as published_folder(); UsageError "vgg16: no published weights for ..." names what there
+/// is.
+OCELLUS_API PublishedWeights published_weights(const std::string& architecture,
+                                               const Json& parameters);
 
 /// ImageNet's 1000 class names in the order of the published weights ("tench", "goldfish", ...);
 /// empty while they are not in the cache.

@@ -302,8 +302,8 @@ BOOST_AUTO_TEST_CASE(a_server_that_falls_silent) {
   r.cut_after = 300000;
   r.stalls = true;
   place.server.put("/toy", r);
-  check_says(place.fetch({"toy", "--timeout", "1", "--retries", "0"}), 1,
-             {"no byte for 1 s", "300 kB of 1.0 MB are kept"});
+  check_says(place.fetch({"toy", "--timeout", "3", "--retries", "0"}), 1,
+             {"no byte for 3 s", "300 kB of 1.0 MB are kept"});
   check_fetched(place, place.fetch({"toy"}), body());
 }
 

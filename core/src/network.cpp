@@ -10,6 +10,7 @@
 #include "ocellus/core/activation.hpp"
 #include "ocellus/core/augmenter.hpp"
 #include "ocellus/core/text.hpp"
+#include "unknown_layer.hpp"
 
 namespace ocellus {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 class Builder {
  public:
   Builder(const Registry& registry, const GraphRecord& graph, Network::State& out)
-      : registry_(registry), graph_(graph), out_(out) {}
+      : registry_(registry), graph_(known_layers(registry, graph)), out_(out) {}
 
   void run() {
     make_layers();
@@ -43,7 +44,6 @@ class Builder {
         throw UsageError(fmt::format("two layers are named '{}'; names must differ", r.name));
       const TypeInfo* info = registry_.find(Kind::layer, r.type);
       if (!info) info = registry_.find(Kind::augmenter, r.type);
-      if (!info) unknown_layer(r);
       const Json checked = info->schema.check(r.parameters, title(r));
       NetworkLayer layer;
       layer.name = r.name;
@@ -66,15 +66,6 @@ class Builder {
     } catch (const UsageError& e) {
       throw UsageError(where + ": " + e.what());
     }
-  }
-
-  [[noreturn]] void unknown_layer(const LayerRecord& r) const {
-    std::vector<std::string> known;
-    for (const TypeInfo* t : registry_.all(Kind::layer)) known.push_back(t->name);
-    throw PluginError(fmt::format(
-        "layer '{}' is a {}, which no loaded plugin supplies{}; a plugin that registers a layer "
-        "'{}' would make the model run",
-        r.name, r.type, suggestion(r.type, known), r.type));
   }
 
   bool scopes_trainable(const std::string& name) const {
@@ -213,7 +204,7 @@ Network::Network(const Registry& registry, const GraphRecord& graph) : state_(ne
 }
 
 Network::Network(const Registry& registry, const ModelDocument& document)
-    : Network(registry, document.graph) {
+    : Network(registry, known_layers(registry, document.graph, document.weights)) {
   classes = document.classes;
   preprocessing = document.preprocessing;
   warnings = document.warnings;

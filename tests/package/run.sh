@@ -32,6 +32,7 @@ expect refused.txt BoxBlur
 # The device computes what its reference says, forward and backward.
 "$ocellus" selftest --plugin "$plugin" --verbose --quiet >selftest.txt
 expect selftest.txt "good  BoxBlur .*gradient by input"
+expect selftest.txt "good  ChannelGain .*gradient by gain"
 
 # Its kernel shows under its name, and the activation behind it runs inside it.
 "$ocellus" bench network run/model.h5 --repeat 1 --profile --verbose --plugin "$plugin" >bench.txt 2>profile.txt

@@ -1,94 +1,23 @@
 // Models of Keras with operations between their layers, with several inputs and outputs, and models
 // in models: what we compute against what Keras computed, and the same after a round trip.
 #include <boost/test/unit_test.hpp>
-#include <cmath>
 #include <cstdlib>
 #include <set>
 
-#include "core/networks.hpp"
 #include "core/temporary.hpp"
 #include "ocellus/core/error.hpp"
-#include "ocellus/core/h5.hpp"
-#include "ocellus/core/model.hpp"
+#include "plugins/keras_outputs.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
-namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path fixtures = OCELLUS_FIXTURES;
-const std::vector<std::string> versions = {"keras2", "keras3"};
 // Those whose layers Keras has too, so that it opens what we save.
 const std::vector<std::string> portable = {"tf_and_torch_preprocessing", "several", "deep"};
 const std::vector<std::string> others = {
     "caffe_preprocessing", "constants",     "functions", "shaping", "resizing",
     "shared_operations",   "raw_operations"};
-
-struct Lines : Log {
-  void write(Level level, const std::string& line) override {
-    if (level == Level::warning) warnings.push_back(line);
-  }
-  std::vector<std::string> warnings;
-};
-
-std::vector<fs::path> files(const std::vector<std::string>& names) {
-  std::vector<fs::path> found;
-  for (const std::string& version : versions)
-    for (const std::string& name : names)
-      if (fs::exists(fixtures / version / (name + ".h5")))
-        found.push_back(fixtures / version / (name + ".h5"));
-  return found;
-}
-
-ModelDocument open(const fs::path& file) {
-  Lines log;
-  ModelDocument d = open_model(world().registry, {.address = file.string(), .trust = true}, log);
-  BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
-  return d;
-}
-
-std::vector<Array> read_all(const H5Reader& file, const std::string& group) {
-  std::vector<Array> all;
-  for (size_t i = 0; i < file.members(group).size(); ++i)
-    all.push_back(file.read(group + "/" + std::to_string(i)));
-  return all;
-}
-
-std::vector<Array> predict(const ModelDocument& document, const std::vector<Array>& x) {
-  Network n(world().registry, document);
-  n.place(world().device);
-  Execution e(n, {.batch = x.front().shape()[0]});
-  BOOST_REQUIRE_EQUAL(n.inputs().size(), x.size());
-  for (size_t i = 0; i < x.size(); ++i) upload(world().device->compute(), x[i], e.feed(i));
-  e.forward();
-  std::vector<Array> y;
-  for (size_t i = 0; i < n.outputs().size(); ++i)
-    y.push_back(download(world().device->compute(), e.fetch(i)));
-  return y;
-}
-
-// Largest deviation over the largest value.
-double deviation(const Array& a, const Array& b) {
-  BOOST_REQUIRE_MESSAGE(a.shape() == b.shape(), a.shape().str() << " against " << b.shape().str());
-  double scale = 0, error = 0;
-  for (size_t i = 0; i < a.f32().size(); ++i) {
-    scale = std::max(scale, std::abs(static_cast<double>(b.f32()[i])));
-    error = std::max(error, std::abs(static_cast<double>(a.f32()[i]) - b.f32()[i]));
-  }
-  BOOST_TEST(scale > 1e-3);
-  return error / scale;
-}
-
-void check_outputs(const ModelDocument& d, const fs::path& file) {
-  const H5Reader io(fs::path(file).replace_extension(".io.h5"));
-  const std::vector<Array> y = predict(d, read_all(io, "/input")), truth = read_all(io, "/output");
-  BOOST_REQUIRE_EQUAL(y.size(), truth.size());
-  for (size_t i = 0; i < y.size(); ++i) {
-    const double e = deviation(y[i], truth[i]);
-    BOOST_TEST(e < 1e-5, "output " << i << " is off by " << e);
-  }
-}
 
 // What a graph computes and how it is named and trained, as text.
 std::set<std::string> description(const GraphRecord& g) {
@@ -120,34 +49,34 @@ const LayerRecord& layer(const GraphRecord& g, const std::string& name) {
 
 BOOST_AUTO_TEST_CASE(outputs_equal_those_of_keras) {
   for (const auto& names : {portable, others})
-    for (const fs::path& file : files(names)) BOOST_TEST_CONTEXT(file) {
-        check_outputs(open(file), file);
+    for (const fs::path& file : fixture_files(names)) BOOST_TEST_CONTEXT(file) {
+        check_outputs(world().registry, open_quietly(world().registry, file), file);
       }
 }
 
 BOOST_AUTO_TEST_CASE(written_and_reopened_is_the_same) {
   TemporaryDirectory dir;
   for (const auto& names : {portable, others})
-    for (const fs::path& file : files(names)) {
+    for (const fs::path& file : fixture_files(names)) {
       BOOST_TEST_CONTEXT(file) {
-        const ModelDocument d = open(file);
+        const ModelDocument d = open_quietly(world().registry, file);
         Lines log;
         save_model(world().registry, d, (dir / "model.h5").string(), log);
         const bool is_portable =
             std::find(portable.begin(), portable.end(), file.stem()) != portable.end();
         if (is_portable)
           BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
-        const ModelDocument e = open(dir / "model.h5");
+        const ModelDocument e = open_quietly(world().registry, dir / "model.h5");
         BOOST_TEST(description(d.graph) == description(e.graph), boost::test_tools::per_element());
-        check_outputs(e, file);
+        check_outputs(world().registry, e, file);
       }
     }
 }
 
 // Keras 2 turns channels round by a slice, Keras 3 by picking and stacking them: the same layer.
 BOOST_AUTO_TEST_CASE(channel_order_is_one_slice) {
-  for (const fs::path& file : files({"caffe_preprocessing"})) {
-    const GraphRecord g = open(file).graph;
+  for (const fs::path& file : fixture_files({"caffe_preprocessing"})) {
+    const GraphRecord g = open_quietly(world().registry, file).graph;
     BOOST_TEST(g.layers.size() == 6u, file);
     BOOST_TEST(g.layers.at(1).type == "Slice", file);
     BOOST_TEST(g.layers.at(2).type == "Rescaling", file);
@@ -155,9 +84,10 @@ BOOST_AUTO_TEST_CASE(channel_order_is_one_slice) {
 }
 
 BOOST_AUTO_TEST_CASE(operations_become_layers_of_keras) {
-  for (const fs::path& file : files({"functions", "shaping"})) {
+  for (const fs::path& file : fixture_files({"functions", "shaping"})) {
     std::multiset<std::string> types;
-    for (const LayerRecord& l : open(file).graph.layers) types.insert(l.type);
+    for (const LayerRecord& l : open_quietly(world().registry, file).graph.layers)
+      types.insert(l.type);
     const bool functions = file.stem() == "functions";
     for (const char* type : {"Add", "Subtract", "Multiply", "Maximum", "Minimum", "ReLU", "Softmax",
                              "LeakyReLU", "Rescaling", "Concatenate"})
@@ -169,16 +99,16 @@ BOOST_AUTO_TEST_CASE(operations_become_layers_of_keras) {
 }
 
 BOOST_AUTO_TEST_CASE(nesting_and_sharing_are_kept) {
-  for (const fs::path& file : files({"several"})) {
-    const GraphRecord g = open(file).graph;
+  for (const fs::path& file : fixture_files({"several"})) {
+    const GraphRecord g = open_quietly(world().registry, file).graph;
     BOOST_TEST(g.inputs.size() == 2u);
     BOOST_TEST(g.outputs.size() == 3u);
     BOOST_TEST(layer(g, "pair/inner_conv").calls.size() == 2u);
     BOOST_TEST(layer(g, "to_three").calls.size() == 2u);
     BOOST_TEST(layer(g, "head/dense").calls.size() == 2u);
   }
-  for (const fs::path& file : files({"deep"})) {
-    const GraphRecord g = open(file).graph;
+  for (const fs::path& file : fixture_files({"deep"})) {
+    const GraphRecord g = open_quietly(world().registry, file).graph;
     BOOST_TEST(layer(g, "sequential_1/wrapped/model1/bn_Conv1").calls.size() == 1u);
     for (const ScopeRecord& s : g.scopes)
       BOOST_TEST(s.trainable == (s.path != "sequential_1/wrapped/model1"), s.path);
@@ -218,9 +148,10 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   fs::create_directories(to);
   Lines log;
   for (const auto& names : {portable, others})
-    for (const fs::path& file : files(names)) {
+    for (const fs::path& file : fixture_files(names)) {
       const std::string name = file.parent_path().filename().string() + "_" + file.stem().string();
-      save_model(world().registry, open(file), (fs::path(to) / (name + ".h5")).string(), log);
+      save_model(world().registry, open_quietly(world().registry, file),
+                 (fs::path(to) / (name + ".h5")).string(), log);
       fs::copy_file(fs::path(file).replace_extension(".io.h5"), fs::path(to) / (name + ".io.h5"),
                     fs::copy_options::overwrite_existing);
     }

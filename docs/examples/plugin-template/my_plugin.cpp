@@ -1,9 +1,11 @@
-// A plugin: the layer BoxBlur, with a kernel of its own, and the analyzer contrast. Copy and
-// change.
+// A plugin: the layer BoxBlur, with a kernel of its own, the layer ChannelGain, with a weight and a
+// class of Keras that it stands for, and the analyzer contrast. Copy and change.
 #include "my_plugin_kernels.hpp"
 #include "ocellus/core/analyzer.hpp"
 #include "ocellus/core/layer.hpp"
 #include "ocellus/core/plugin.hpp"
+#include "ocellus/opencl/pointwise.hpp"
+#include "ocellus/opencl/reduce.hpp"
 
 using namespace ocellus;
 struct BlurOptions {
@@ -81,6 +83,102 @@ std::vector<ReferenceTensor> blur_reference(const ReferenceCall& call) {
   return {y};
 }
 
+struct GainOptions {
+  double offset = 0;
+};
+
+// y = x * gain[c] + offset. In inference the plan says so and core fuses it into the layer before;
+// this is what trains the gain.
+class ChannelGainOp : public LayerOp {
+ public:
+  using Problem = opencl::PointwiseProblem;
+  ChannelGainOp(opencl::Device& device, const LayerPlan& plan, double offset)
+      : size_(plan.outputs[0].elements() * sizeof(float)),
+        channels_(plan.outputs[0].channels()),
+        forward_(device, problem(plan, Problem::Input::per_column, offset)),
+        scale_(device, problem(plan, Problem::Input::per_column, 0)),
+        add_(device, problem(plan, Problem::Input::per_column, 0, true)),
+        product_(device, problem(plan, Problem::Input::matrix, 0)),
+        sum_(device, opencl::Reduce::Op::sum_rows, plan.outputs[0].pixels(), channels_),
+        add_sum_(device, opencl::Reduce::Op::sum_rows, plan.outputs[0].pixels(), channels_, 0,
+                 true),
+        sum_bytes_(std::max(sum_.workspace_bytes(), add_sum_.workspace_bytes())) {
+    product_buffer_ = device.allocate(size_, "x * dy of ChannelGain");
+  }
+  size_t workspace_bytes() const override { return sum_bytes_; }
+  void forward(opencl::Queue& queue, const ForwardArgs& args) override {
+    run(forward_, queue, args.inputs[0].operand(), args.parameters[0].tensor.operand(),
+        args.outputs[0].operand());
+  }
+  void backward(opencl::Queue& queue, const BackwardArgs& args) override {
+    const opencl::Operand dy = args.output_gradients[0].operand();
+    if (args.input_gradients[0])
+      run(args.accumulate_inputs ? add_ : scale_, queue, dy, args.parameters[0].tensor.operand(),
+          args.input_gradients[0].operand());
+    if (args.parameter_gradients.empty()) return;
+    const opencl::Operand product{product_buffer_, 0, static_cast<uint32_t>(channels_)};
+    run(product_, queue, dy, args.inputs[0].operand(), product);
+    (args.accumulate_parameters ? add_sum_ : sum_)
+        .run(queue, product, args.parameter_gradients[0].operand(), args.workspace);
+  }
+
+ private:
+  static Problem problem(const LayerPlan& plan, Problem::Input factor, double offset,
+                         bool accumulate = false) {
+    const std::string f = "x0 * x1 + (T)(" + std::to_string(offset) + "f)";
+    return {plan.outputs[0].pixels(),
+            plan.outputs[0].channels(),
+            {Problem::Input::matrix, factor},
+            {f},
+            {accumulate},
+            {},
+            0,
+            "channel_gain"};
+  }
+  static void run(opencl::Pointwise& kernel, opencl::Queue& queue, const opencl::Operand& a,
+                  const opencl::Operand& b, const opencl::Operand& out) {
+    const opencl::Operand in[] = {a, b}, to[] = {out};
+    kernel.run(queue, in, to);
+  }
+  size_t size_;
+  int channels_;
+  opencl::Pointwise forward_, scale_, add_, product_;
+  opencl::Reduce sum_, add_sum_;
+  size_t sum_bytes_;
+  opencl::Buffer product_buffer_;
+};
+
+class ChannelGain : public Layer {
+ public:
+  explicit ChannelGain(GainOptions options) : offset_(options.offset) {}
+  LayerPlan plan(const PlanRequest& request) const override {
+    expect_inputs(request, 1);
+    LayerPlan p;
+    p.outputs = {request.inputs[0]};
+    p.parameters = {{"gain", {request.inputs[0].channels()}, Role::gamma, "ones"}};
+    p.window = Window::pointwise();
+    p.strided_inputs = p.strided_outputs = true;
+    p.saves_inputs = request.parameter_gradients;
+    if (!request.parameter_gradients)
+      p.pointwise = Pointwise::affine("p0", std::to_string(offset_) + "f");
+    return p;
+  }
+  std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const override {
+    return std::make_unique<ChannelGainOp>(device, plan, offset_);
+  }
+
+ private:
+  double offset_;
+};
+
+std::vector<ReferenceTensor> gain_reference(const ReferenceCall& call) {
+  ReferenceTensor y = call.inputs[0];
+  const std::vector<double>& gain = call.weights[0].values;
+  for (size_t i = 0; i < y.values.size(); ++i)
+    y.values[i] = y.values[i] * gain[i % gain.size()] + call.parameters.get("offset", 0.0);
+  return {y};
+}
+
 struct ContrastOptions {
   int steps = 9;
   double lowest = 0.1;
@@ -118,6 +216,11 @@ void register_types(Registrar& r) {
   Parameters<BlurOptions> blur;
   blur.add("radius", &BlurOptions::radius, "pixels on each side of the middle").min(1);
   r.add<BoxBlur>("BoxBlur", "mean of a square window", blur).with_reference(blur_reference);
+  Parameters<GainOptions> gain;
+  gain.add("offset", &GainOptions::offset, "added after");
+  r.add<ChannelGain>("ChannelGain", "a trained factor for every channel", gain)
+      .with_reference(gain_reference)
+      .claims("my_plugin>ChannelGain");  // @keras.saving.register_keras_serializable("my_plugin")
   Parameters<ContrastOptions> contrast;
   contrast.add("steps", &ContrastOptions::steps, "points of the curve").min(2);
   contrast.add("lowest", &ContrastOptions::lowest, "last contrast").min(0).max(1);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "ocellus/core/call.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/trainer.hpp"
 #include "training/objective.hpp"
@@ -39,8 +40,10 @@ Evaluation evaluate(const Registry& registry, Network& network, std::shared_ptr<
   options.stream = true;  // each item is read once
   Batches feed(device, data, options);
   const bool labelled = feed.target_shape().rank() > 0;
-  const auto objective = training::Objective::make(registry, network, feed.sparse_targets(), loss,
-                                                   Json::object(), metrics);
+  // "" lets the objective choose; a model may hold "categorical_crossentropy(from_logits=true)".
+  const Call call = loss.empty() ? Call{} : parse_call(registry, Kind::loss, loss, "loss");
+  const auto objective = training::Objective::make(registry, network, feed.sparse_targets(),
+                                                   call.type, call.parameters, metrics);
   training::check_classes(network, *data, feed.sparse_targets());
   training::Totals totals(device, 1 + static_cast<int>(metrics.size()), options.batch);
 

@@ -5,15 +5,21 @@
 //   version keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
 //   keras_operations  `x[..., ::-1] - mean` and the like between layers -> layers
 //   keras_weights   which weights a layer has, in which order a nested model lists them
+//   keras_groups    where weights stand in HDF5 models and files of weights
+//   keras_variables where they stand in .weights.h5
 //   keras_match     the weights of one file for the layers of another model
-//   keras_training  training_config and optimizer_weights
-//   keras_hdf5      the file itself: layout, attributes, our own group
+//   keras_training  how the model was compiled
+//   keras_optimizer the optimizer's state
+//   keras_own       what Keras has no place for
+//   keras_hdf5, keras_archive, keras_variables   the formats
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "ocellus/core/error.hpp"
 #include "ocellus/core/h5.hpp"
 #include "ocellus/core/model_document.hpp"
 #include "ocellus/core/model_format.hpp"
@@ -41,6 +47,8 @@ LayerRecord read_layer(const std::string& class_name, const std::string& name, c
 /// {"class_name", "config"} in the dialect that tf.keras 2.4 and newer and Keras 3 read. `name` is
 /// Keras' for it.
 Json write_layer(const LayerRecord& layer, const std::string& name, const Registry& registry);
+/// Its class as files name it: "Conv2D", "package>MyLayer".
+std::string class_name_of(const LayerRecord& layer, const Registry& registry);
 /// Whether Keras itself has a layer class of this name.
 bool is_keras_layer(const std::string& type);
 /// "package>Name" -> "Name".
@@ -168,7 +176,7 @@ struct Share {
 std::vector<Share> deal_out(const Entry& entry, const std::vector<std::string>& names,
                             const std::string& where);
 
-// --- keras_match
+// --- keras_groups
 // -------------------------------------------------------------------------------------------------------
 
 /// Weights that stand together in a file: of a layer or, in files of weights only, of a nested
@@ -178,27 +186,105 @@ struct Group {
   std::vector<std::string> names;  ///< of the weights, as the file has them
   std::vector<std::string> paths;  ///< of their datasets
 };
-/// Groups with weights below `root`, in the file's order (layouts of model.save_weights("x.h5")).
+/// Groups with weights below `root`, in the file's order (layouts of model.save("x.h5") and
+/// save_weights("x.h5")).
 std::vector<Group> groups_of(const H5Reader& file, const std::string& root);
 /// Each group of a nested model replaced by groups of its layers, named by path.
 std::vector<Group> leaf_groups(const H5Reader& file, const std::vector<Group>& groups,
                                const Model& model);
 WeightsRecord read_group(const H5Reader& file, const Group& group);
+void write_groups(H5Writer& file, const std::string& root,
+                  const std::vector<WeightsRecord>& weights, const GraphRecord& graph,
+                  const Written& written);
+
+// --- keras_variables
+// ---------------------------------------------------------------------------------------------------
+
+/// Whether a file has the layout of .weights.h5.
+bool has_variables(const H5Reader& file);
+/// Groups of the layers of `model`, named by path, in its order; only layers that have weights.
+std::vector<Group> variable_groups(const H5Reader& file, const Model& model,
+                                   const Registry& registry);
+/// The datasets "0", "1", ... of a group, in the order of their numbers.
+std::vector<std::string> numbered(const H5Reader& file, const std::string& group);
+void write_variables(H5Writer& file, const ModelDocument& document, const Written& written,
+                     const Registry& registry);
+
+// --- keras_match
+// -------------------------------------------------------------------------------------------------------
+
 /// The tree of models that a graph was flattened from, for its weights: entries in Keras' order,
 /// without calls.
 Model tree_of(const GraphRecord& graph);
+/// Who wrote a file's weights.
+struct Origin {
+  int version = 2;
+  bool theano = false;
+};
 /// ModelFormat::read_weights() once the groups of the file are known.
-void load_groups(const H5Reader& file, const std::vector<Group>& groups,
+void load_groups(const H5Reader& file, const std::vector<Group>& groups, const Origin& origin,
                  const WeightsMatching& matching, ModelDocument& document,
                  const Registry& registry);
 
 // --- keras_training
 // ----------------------------------------------------------------------------------------------------
 
-/// Loss, metrics, optimizer and its state; nothing happens where the file holds none.
-void read_training(const H5Reader& file, const Model& model, const Reading& reading,
-                   ModelDocument& document);
-void write_training(H5Writer& file, const ModelDocument& document, const Written& written,
-                    const Registry& registry, Log& log);
+/// Loss, metrics and optimizer of a training_config (HDF5) or compile_config (.keras).
+void read_training(const Json& config, const Reading& reading, ModelDocument& document);
+/// The same back, of a document with an optimizer; `archive`: in the dialect of .keras.
+Json training_config(const ModelDocument& document, const Registry& registry, bool archive);
+
+// --- keras_optimizer
+// ---------------------------------------------------------------------------------------------------
+
+/// State of the document's optimizer, from /optimizer_weights; nothing happens where there is none.
+/// What does not fit is a warning, and the optimizer starts afresh.
+void read_named_state(const H5Reader& file, const Model& model, const Reading& reading,
+                      ModelDocument& document);
+/// The same from /optimizer/vars.
+void read_numbered_state(const H5Reader& file, const Model& model, const Reading& reading,
+                         ModelDocument& document);
+void write_state(H5Writer& file, const ModelDocument& document, const Written& written,
+                 const Registry& registry, bool numbered, Log& log);
+
+// --- keras_own
+// ---------------------------------------------------------------------------------------------------------
+
+/// The model of a file, and what reading its weights takes.
+struct Opened {
+  Json own;
+  Reading reading;
+  Model model;
+  GraphRecord graph;
+};
+/// `file` holds our own group, if there is one.
+Opened open_config(const Json& model_config, int version, const H5Reader& file,
+                   const Registry& registry, std::vector<std::string>& warnings);
+/// Groups of single layers in the order that a graph of its own would have.
+std::vector<Group> in_graph_order(const GraphRecord& graph, std::vector<Group> groups);
+/// Their weights, in the order of the graph's layers.
+std::vector<WeightsRecord> read_groups(const H5Reader& file, const std::vector<Group>& groups,
+                                       const GraphRecord& graph);
+/// Best weights, training state, classes, preprocessing, sample.
+void read_own_parts(const H5Reader& file, const Opened& opened, ModelDocument& document);
+void write_own_parts(H5Writer& file, const ModelDocument& document, const Written& written);
+/// Says what Keras will not make of a file.
+void warn_of_strangers(const GraphRecord& graph, Log& log);
+
+/// The first bytes of an HDF5 file.
+bool has_hdf5_signature(const std::filesystem::path& file);
+/// What files claim to be written by: a version whose dialect they speak.
+inline constexpr const char* written_version = "2.13.1";
+
+/// Runs `read` and puts the file's name before errors that lack it.
+template <class F>
+auto naming(const std::string& file, const F& read) {
+  try {
+    return read();
+  } catch (const DataError& e) {
+    const std::string what = e.what();
+    throw what.starts_with(file) ? e : DataError(file + ": " + what);
+  }
+}
 
 }  // namespace ocellus::keras

@@ -366,6 +366,11 @@ std::string written_activation(const std::string& name) {
 
 }  // namespace
 
+std::string class_name_of(const LayerRecord& layer, const Registry& registry) {
+  return layer.type == "Input" ? "InputLayer"
+                               : class_name_of(layer, registry.find(Kind::layer, layer.type));
+}
+
 Json write_layer(const LayerRecord& layer, const std::string& name, const Registry& registry) {
   const TypeInfo* info = registry.find(Kind::layer, layer.type);
   if (layer.type == "Input") return write_input(layer, name);

@@ -51,19 +51,22 @@ Needs needs_of(const ModelDocument& document, const Registry& registry) {
 
 class Matcher {
  public:
-  Matcher(const H5Reader& file, const std::vector<Group>& groups, Needs needs, const Model& model,
-          bool skip_mismatch, std::vector<std::string>& warnings)
+  Matcher(const H5Reader& file, const std::vector<Group>& groups, const Origin& origin,
+          const GraphRecord& graph, Needs needs, bool skip_mismatch,
+          std::vector<std::string>& warnings)
       : file_(file),
         groups_(groups),
+        origin_(origin),
+        graph_(graph),
+        model_(tree_of(graph)),
         needs_(std::move(needs)),
-        model_(model),
         skip_mismatch_(skip_mismatch),
         warnings_(warnings) {}
 
   // Keras' rule: layers without weights are left out on both sides, then the k-th gets the k-th.
   // Where the file holds single layers and the model nested ones (or we flattened them), layers
   // count.
-  std::vector<Group> by_position() {
+  std::vector<WeightsRecord> by_position() {
     std::vector<Entry> wanting, leaves;
     for (const Entry& e : model_.entries) {
       bool any = false;
@@ -86,7 +89,7 @@ class Matcher {
     return std::move(given_);
   }
 
-  std::vector<Group> by_name() {
+  std::vector<WeightsRecord> by_name() {
     for (const Entry& e : model_.entries) look_up(e, e.name);
     if (given_.empty())
       throw DataError(
@@ -157,11 +160,16 @@ class Matcher {
     std::string wrong;
     if (count != need.names.size())
       wrong = fmt::format("it has {} weights, the layer needs {}", count, need.names.size());
+    std::vector<WeightsRecord> record;
+    if (wrong.empty()) {
+      record.push_back(read_group(file_, {layer, need.names, paths}));
+      orient_kernels(graph_, origin_.version, origin_.theano, record);
+    }
     for (size_t i = 0; wrong.empty() && i < need.shapes.size(); ++i)
-      if (const Shape shape = file_.shape(paths[i]); !(shape == need.shapes[i]))
+      if (const Shape& shape = record[0].values[i].shape(); !(shape == need.shapes[i]))
         wrong = fmt::format("its {} has shape {}, the layer needs {}", need.names[i], shape.str(),
                             need.shapes[i].str());
-    if (wrong.empty()) return given_.push_back({layer, need.names, paths});
+    if (wrong.empty()) return given_.push_back(std::move(record[0]));
     const std::string text =
         fmt::format("{}: '{}' does not fit layer '{}': {}", file_.name(), g.name, layer, wrong);
     if (!skip_mismatch_) throw DataError(text);
@@ -170,11 +178,13 @@ class Matcher {
 
   const H5Reader& file_;
   const std::vector<Group>& groups_;
+  const Origin origin_;
+  const GraphRecord& graph_;
+  const Model model_;
   Needs needs_;
-  const Model& model_;
   bool skip_mismatch_;
   std::vector<std::string>& warnings_;
-  std::vector<Group> given_;  // by layer of the model
+  std::vector<WeightsRecord> given_;
   std::set<const Group*> used_;
 };
 
@@ -208,47 +218,6 @@ void replace_weights(std::vector<WeightsRecord> records, const Needs& needs,
 }
 
 }  // namespace
-
-std::vector<Group> groups_of(const H5Reader& file, const std::string& root) {
-  std::vector<Group> groups;
-  if (!root.empty() && !file.has_group(root)) return groups;
-  for (const std::string& name : file.texts(root, "layer_names")) {
-    const std::string place = root + "/" + name;
-    if (!file.has_texts(place, "weight_names")) continue;
-    Group g{name, file.texts(place, "weight_names"), {}};
-    if (g.names.empty()) continue;
-    for (std::string& weight : g.names) {
-      g.paths.push_back(place + "/" + weight);
-      weight = upgrade_v1_weight(weight);
-    }
-    groups.push_back(std::move(g));
-  }
-  return groups;
-}
-
-std::vector<Group> leaf_groups(const H5Reader& file, const std::vector<Group>& groups,
-                               const Model& model) {
-  std::map<std::string, const Entry*> entries;
-  for (const Entry& e : model.entries) entries[e.group] = &e;
-  std::vector<Group> leaves;
-  for (const Group& g : groups) {
-    const auto entry = entries.find(g.name);
-    if (entry == entries.end())
-      throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have",
-                                  file.name(), g.name));
-    for (Share& s : deal_out(*entry->second, g.names, file.name() + ": " + g.name)) {
-      Group& leaf = leaves.emplace_back(Group{s.layer, std::move(s.names), {}});
-      for (const size_t i : s.places) leaf.paths.push_back(g.paths[i]);
-    }
-  }
-  return leaves;
-}
-
-WeightsRecord read_group(const H5Reader& file, const Group& group) {
-  WeightsRecord r{group.name, group.names, {}};
-  for (const std::string& path : group.paths) r.values.push_back(file.read(path));
-  return r;
-}
 
 Model tree_of(const GraphRecord& graph) {
   Model root;
@@ -292,16 +261,13 @@ Model tree_of(const GraphRecord& graph) {
   return root;
 }
 
-void load_groups(const H5Reader& file, const std::vector<Group>& groups,
+void load_groups(const H5Reader& file, const std::vector<Group>& groups, const Origin& origin,
                  const WeightsMatching& matching, ModelDocument& document,
                  const Registry& registry) {
-  const Model model = tree_of(document.graph);
   std::vector<std::string> warnings;
-  Matcher matcher(file, groups, needs_of(document, registry), model, matching.skip_mismatch,
-                  warnings);
-  std::vector<WeightsRecord> records;
-  for (const Group& g : matching.by_name ? matcher.by_name() : matcher.by_position())
-    records.push_back(read_group(file, g));
+  Matcher matcher(file, groups, origin, document.graph, needs_of(document, registry),
+                  matching.skip_mismatch, warnings);
+  std::vector<WeightsRecord> records = matching.by_name ? matcher.by_name() : matcher.by_position();
   document.warnings.insert(document.warnings.end(), warnings.begin(), warnings.end());
   replace_weights(std::move(records), matcher.needs(), document);
 }

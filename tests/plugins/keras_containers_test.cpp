@@ -1,0 +1,169 @@
+// `.keras` and `.weights.h5`: as Keras saved them, with what Keras computed; and as we write them.
+#include <algorithm>
+
+#include "ocellus/core/error.hpp"
+#include "ocellus/core/file.hpp"
+#include "ocellus/core/optimizer.hpp"
+#include "ocellus/core/zip.hpp"
+#include "plugins/keras_testing.hpp"
+
+using namespace ocellus;
+using namespace ocellus::test;
+
+namespace {
+
+const std::vector<std::string> models = {
+    "functional_residual", "nested", "functional_nested", "sgd", "adam", "adamw", "rmsprop"};
+
+fs::path container(const std::string& version, const std::string& name, const char* ending) {
+  return fixtures / version / "containers" / (name + ending);
+}
+
+void check_prediction(const ModelDocument& d, const std::string& version, const std::string& name) {
+  const H5Reader io(container(version, name, ".io.h5"));
+  check_close(predict(d, io.read("/input")), io.read("/output"), 1e-5);
+}
+
+ModelDocument with_weights(const fs::path& model, const fs::path& weights, Log& log,
+                           bool by_name = false) {
+  return open_model(world().registry,
+                    {.address = model.string(),
+                     .weights = weights.string(),
+                     .matching = {.by_name = by_name},
+                     .trust = true},
+                    log);
+}
+
+// Slots as Keras listed them: those of Adam stand together by weight.
+void check_state(const OptimizerRecord& o, const std::string& version, const std::string& name) {
+  const H5Reader io(container(version, name, ".io.h5"));
+  BOOST_TEST(lower(o.type) == name);
+  BOOST_TEST(o.iteration == static_cast<int64_t>(io.number("/", "iteration")));
+  const size_t slots =
+      world().registry.create<Optimizer>(o.type, o.parameters, "test")->slots().size();
+  BOOST_REQUIRE_EQUAL(o.slots.size(), slots);
+  for (size_t s = 0; s < slots; ++s) {
+    BOOST_REQUIRE_EQUAL(o.slots[s].size(), 6u);
+    for (size_t p = 0; p < 6; ++p) {
+      const size_t i = name.starts_with("adam") ? p * slots + s : s * 6 + p;
+      BOOST_TEST(same_bits(o.slots[s][p], io.read("/slots/" + std::to_string(i))), s << " " << p);
+    }
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(files_of_keras)
+
+BOOST_AUTO_TEST_CASE(archives) {
+  for (const std::string& version : versions)
+    for (const std::string& name : models) {
+      BOOST_TEST_CONTEXT(version << "/" << name) {
+        Lines log;
+        const ModelDocument d = open(container(version, name, ".keras"), log);
+        BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
+        check_prediction(d, version, name);
+        BOOST_TEST(d.optimizer.has_value() ==
+                   (lower(name) == "sgd" || name.starts_with("adam") || name == "rmsprop"));
+        if (!d.optimizer) continue;
+        BOOST_TEST(d.loss == "sparse_categorical_crossentropy");
+        check_state(*d.optimizer, version, name);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(weights) {
+  for (const std::string& version : versions)
+    for (const std::string& name : models) {
+      BOOST_TEST_CONTEXT(version << "/" << name) {
+        Lines log;
+        const fs::path model = fixtures / "keras3" / (name + ".h5");
+        for (const char* ending : {".weights.h5", ".keras"})
+          check_prediction(with_weights(model, container(version, name, ending), log), version,
+                           name);
+        BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
+      }
+    }
+  SilentLog log;
+  check_prediction(with_weights(fixtures / "keras2" / "adam.h5",
+                                container("keras3", "adam", ".weights.h5"), log, true),
+                   "keras3", "adam");
+}
+
+BOOST_AUTO_TEST_CASE(weights_of_another_model_are_refused) {
+  SilentLog log;
+  const auto counts = [](const DataError& e) {
+    return holds(e.what(), "layers") && holds(e.what(), "3 with weights");
+  };
+  BOOST_CHECK_EXCEPTION(with_weights(fixtures / "keras2" / "adam.h5",
+                                     container("keras3", "nested", ".weights.h5"), log),
+                        DataError, counts);
+  const auto asks = [](const DataError& e) { return holds(e.what(), "name the model"); };
+  BOOST_CHECK_EXCEPTION(open(container("keras3", "adam", ".weights.h5")), DataError, asks);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(our_files)
+
+BOOST_AUTO_TEST_CASE(written_and_reopened_is_the_same) {
+  TemporaryDirectory dir;
+  for (const std::string& version : versions)
+    for (const std::string& name : models) {
+      BOOST_TEST_CONTEXT(version << "/" << name) {
+        Lines log;
+        ModelDocument d = open(container(version, name, ".keras"));
+        d.classes = {"a", "b", "ç"};
+        d.preprocessing = Preprocessing::named("torch");
+        d.training_state = Json(Json::Object{{"epoch", 3}});
+        d.best_weights = d.weights;
+        d.best_weights.front().values.front().f32()[0] = 42;
+        const std::string file = (dir / "model.keras").string(), again = (dir / "b.keras").string();
+        save_model(world().registry, d, file, log);
+        const ModelDocument e = open(file, log);
+        BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
+        check_same_graph(d.graph, e.graph);
+        check_same_weights(d.weights, e.weights);
+        check_same_weights(d.best_weights, e.best_weights);
+        BOOST_TEST(d.classes == e.classes, boost::test_tools::per_element());
+        BOOST_TEST((d.preprocessing->to_json() == e.preprocessing.value().to_json()));
+        BOOST_TEST((d.training_state == e.training_state));
+        check_prediction(e, version, name);
+        if (d.optimizer) check_state(e.optimizer.value(), version, name);
+        save_model(world().registry, e, again, log);
+        BOOST_TEST((read_file(file) == read_file(again)));
+        // Weights alone, for the same model with others.
+        const std::string weights = (dir / "model.weights.h5").string();
+        save_model(world().registry, d, weights, log);
+        check_prediction(with_weights(fixtures / "keras3" / (name + ".h5"), weights, log), version,
+                         name);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(from_logits_stays) {
+  TemporaryDirectory dir;
+  ModelDocument d = open(container("keras3", "adam", ".keras"));
+  d.graph.layers.back().parameters["activation"] = "linear";
+  SilentLog log;
+  for (const char* ending : {"m.keras", "m.h5"}) {
+    const std::string file = (dir / ending).string();
+    save_model(world().registry, d, file, log);
+    BOOST_TEST(open(file).loss == "sparse_categorical_crossentropy(from_logits=true)");
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(damaged_archives_are_refused) {
+  TemporaryDirectory dir;
+  const std::vector<std::byte> whole = read_file(container("keras3", "adam", ".keras"));
+  const fs::path file = dir / "damaged.keras";
+  for (size_t n = 0; n < whole.size(); n += whole.size() / 20) {
+    write_atomically(file, std::span(whole).first(n));
+    BOOST_CHECK_THROW(open(file), DataError);
+  }
+  ZipWriter::write(file, [](ZipWriter& zip) { zip.add("config.json", std::string("{}")); });
+  const auto no_weights = [](const DataError& e) { return holds(e.what(), "model.weights.h5"); };
+  BOOST_CHECK_EXCEPTION(open(file), DataError, no_weights);
+}

@@ -105,15 +105,19 @@ void load_weights(const Registry& registry, const fs::path& file, const ModelReq
   read(document);
 }
 
-// With the weights come the preprocessing they were trained with and, with the classifier, the
-// names of its classes where they are in the cache.
-void load_published(const Registry& registry, const std::string& family, const Json& parameters,
-                    const ModelRequest& request, ModelDocument& document) {
-  const PublishedWeights published = published_weights(family, parameters);
-  load_weights(registry, published.file, request, document);
-  if (!published.preprocessing.empty())
-    document.preprocessing = Preprocessing::named(published.preprocessing);
-  if (parameters.get("include_top", true)) document.classes = imagenet_classes();
+// Weights of a zoo family. Published ones are known by the name of their file; with them come the
+// preprocessing they were trained with and, with the classifier, the names of its classes where
+// these are in the cache. `parameters`: of the family, defaults filled in.
+void load_zoo_weights(const Registry& registry, const std::string& family, const Json& parameters,
+                      const ModelRequest& request, ModelDocument& document) {
+  const fs::path file = request.weights == published_word ? published_weights(family, parameters)
+                                                          : fs::path(request.weights);
+  load_weights(registry, file, request, document);
+  const std::string preprocessing = published_preprocessing(family, file.filename().string());
+  if (preprocessing.empty()) return;
+  document.preprocessing = Preprocessing::named(preprocessing);
+  if (parameters.get("include_top", true) && parameters.get("classes", 0) == 1000)
+    document.classes = imagenet_classes();
 }
 
 // "cifar_small(classes=10, input_shape=[32, 32, 3])".
@@ -131,16 +135,12 @@ ModelDocument open_architecture(const Registry& registry, const ModelRequest& re
     for (const auto& [key, value] : request.architecture.as_object()) parameters[key] = value;
   ModelDocument document;
   document.graph = registry.create<Architecture>(name, parameters, name)->build();
-  if (request.weights == published_word)
-    load_published(registry, name,
-                   registry.get(Kind::architecture, name).schema.check(parameters, name), request,
-                   document);
+  if (!request.weights.empty()) {
+    const Schema& schema = registry.get(Kind::architecture, name).schema;
+    load_zoo_weights(registry, name, schema.check(parameters, name), request, document);
+  }
   return document;
 }
-
-}  // namespace
-
-namespace {
 
 // Says the extents that an input leaves open. Of several inputs those with as many axes are meant.
 void close_input_shapes(const std::vector<int>& given, const std::string& address,
@@ -182,11 +182,13 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
     if (!request.input_shape.empty())
       close_input_shapes(request.input_shape, address, document.graph);
   } else if (is_typed(address)) {
+    if (!request.input_shape.empty())
+      throw UsageError(fmt::format("'{}': a typed model says its input's shape itself", address));
     document.graph = parse_typed_model(registry, address);
   } else {
     throw DataError(fmt::format("{}: no such model file", address));
   }
-  if (!request.weights.empty() && request.weights != published_word)
+  if (!request.weights.empty() && !of_zoo)
     load_weights(registry, request.weights, request, document);
   for (const std::string& warning : document.warnings) log.warning(warning);
   return document;

@@ -167,17 +167,23 @@ fs::path published_folder(const std::string& name) {
                                suggestion(name, known)));
 }
 
-PublishedWeights published_weights(const std::string& architecture, const Json& parameters) {
+fs::path published_weights(const std::string& architecture, const Json& parameters) {
   std::vector<std::string> there;
   for (const Published& item : published_items()) {
     if (item.architecture != architecture) continue;
-    if (fits(item, parameters))
-      return {require(item) / item.contents().front(), item.preprocessing};
+    if (fits(item, parameters)) return require(item) / item.contents().front();
     there.push_back(fmt::format("{} for {}", item.name, item.parameters.dump()));
   }
   if (there.empty()) throw UsageError(fmt::format("{}: no weights are published", architecture));
   throw UsageError(fmt::format("{}: no weights are published for {}; there are {}", architecture,
                                parameters.dump(), fmt::join(there, ", ")));
+}
+
+std::string published_preprocessing(const std::string& architecture, const std::string& file_name) {
+  for (const Published& item : published_items())
+    if (item.architecture == architecture && item.contents().front() == file_name)
+      return item.preprocessing;
+  return {};
 }
 
 std::vector<std::string> imagenet_classes() {

@@ -1,6 +1,7 @@
 // DenseNet-121 (Huang, Liu, van der Maaten, Weinberger: Densely connected convolutional networks,
 // CVPR 2017, table 1): in a block, every layer sees the outputs of all before it. Growth rate 32;
-// transitions halve channels and pixels. Layers as in keras.applications.
+// transitions halve channels and pixels. Layers as in keras.applications of Keras 3; in Keras 2 and
+// the published weights, conv1_conv is conv1/conv, so that weights go in by position.
 #include <fmt/format.h>
 
 #include "architectures.hpp"

@@ -122,9 +122,10 @@ BOOST_AUTO_TEST_CASE(weights_by_parameters) {
   BOOST_CHECK_EXCEPTION(published_weights("lenet5", Json::object()), UsageError,
                         says("lenet5: no weights are published"));
   cache.put("mobilenet", "mobilenet_1_0_224_tf.h5", "");
-  const PublishedWeights found = published_weights("mobilenet", parameters(1, true, 1000));
-  BOOST_TEST(found.file == cache / "published" / "mobilenet" / "mobilenet_1_0_224_tf.h5");
-  BOOST_TEST(found.preprocessing == "tf");
+  BOOST_TEST(published_weights("mobilenet", parameters(1, true, 1000)) ==
+             cache / "published" / "mobilenet" / "mobilenet_1_0_224_tf.h5");
+  BOOST_TEST(published_preprocessing("mobilenet", "mobilenet_1_0_224_tf.h5") == "tf");
+  BOOST_TEST(published_preprocessing("vgg16", "mobilenet_1_0_224_tf.h5") == "");
 }
 
 BOOST_AUTO_TEST_CASE(class_names) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/networks.hpp"
+#include "core/temporary.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/model.hpp"
@@ -261,4 +262,47 @@ BOOST_AUTO_TEST_CASE(every_family_has_the_common_parameters) {
       build("resnet18",
             Json::Object{{"stem", "3x3"}, {"input_shape", Json::list_of(std::vector{32, 32, 3})}}));
   BOOST_TEST(small.shape(small.tensor("conv5_block2_out")).str() == "(1, 4, 4, 512)");
+}
+
+// weights=imagenet, with a list and a cache of the test's own: a small network whose file was
+// "fetched".
+BOOST_AUTO_TEST_CASE(published_weights_of_a_family) {
+  const TemporaryDirectory cache;
+  SilentLog log;
+  ModelDocument document;
+  document.graph = build("lenet5");
+  document.weights = made_up_weights(Network(world().registry, document.graph));
+  setenv("OCELLUS_CACHE", cache.path().c_str(), 1);
+  setenv("OCELLUS_PUBLISHED", (cache.path() / "list.json").c_str(), 1);
+  write_atomically(cache.path() / "list.json", R"({"schema": "ocellus published 1", "items": [
+    {"name": "five", "architecture": "lenet5", "parameters": {"pooling": "max", "classes": 10},
+     "preprocessing": "tf", "files": [{"name": "five.h5", "address": "http://x/five.h5"}]}]})");
+  // Trusted: a fork would not carry the open device.
+  ModelRequest request{.address = "lenet5", .weights = "imagenet", .trust = true};
+  const auto open = [&] { return open_model(world().registry, request, log); };
+  BOOST_CHECK_EXCEPTION(open(), DataError, says("run: ocellus fetch five"));
+  const fs::path folder = cache.path() / "published" / "five";
+  fs::create_directories(folder);
+  save_model(world().registry, document, (folder / "five.h5").string(), log);
+
+  const auto check = [&](const ModelDocument& opened) {
+    BOOST_REQUIRE(opened.preprocessing);
+    BOOST_TEST(opened.preprocessing->name == "tf");
+    const Network ours(world().registry, document), theirs(world().registry, opened);
+    const auto a = ours.read_weights(), b = theirs.read_weights();
+    BOOST_REQUIRE_EQUAL(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); ++i)
+      for (size_t k = 0; k < a[i].values.size(); ++k)
+        BOOST_TEST(std::ranges::equal(a[i].values[k].f32(), b[i].values[k].f32()));
+  };
+  check(open());
+  request.weights = (folder / "five.h5").string();  // by hand: known by its name
+  check(open());
+  request.weights = "imagenet";
+  request.address = "lenet5(pooling=average)";
+  BOOST_CHECK_EXCEPTION(open(), UsageError, says("there are five for"));
+  request.address = "8x8x1: dense(2)";
+  BOOST_CHECK_EXCEPTION(open(), UsageError, says("are for a zoo name"));
+  unsetenv("OCELLUS_CACHE");
+  unsetenv("OCELLUS_PUBLISHED");
 }

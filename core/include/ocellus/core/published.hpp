@@ -55,18 +55,17 @@ OCELLUS_API std::vector<Published> published_items(
 /// cifar10" where files are missing, UsageError where no list knows the name.
 OCELLUS_API std::filesystem::path published_folder(const std::string& name);
 
-/// Published weights in the cache.
-struct PublishedWeights {
-  std::filesystem::path file;
-  std::string
-      preprocessing;  ///< what they were trained with, by name; empty: the list does not say
-};
-/// The published weights of a zoo family for these parameters: every parameter that an item names
-/// must have the value that it names ("alpha", "include_top", ...); the first that fits is taken.
-/// Throws as published_folder(); UsageError "vgg16: no published weights for ..." names what there
-/// is.
-OCELLUS_API PublishedWeights published_weights(const std::string& architecture,
-                                               const Json& parameters);
+/// File with the published weights of a zoo family for these parameters: every parameter that an
+/// item names must have the value that it names ("alpha", "include_top", ...); the first that fits
+/// is taken. Throws as published_folder(); UsageError "vgg16: no published weights for ..." names
+/// what there is.
+OCELLUS_API std::filesystem::path published_weights(const std::string& architecture,
+                                                    const Json& parameters);
+
+/// Preprocessing that published weights of a zoo family were trained with, by the name of their
+/// file; empty where it is not known.
+OCELLUS_API std::string published_preprocessing(const std::string& architecture,
+                                                const std::string& file_name);
 
 /// ImageNet's 1000 class names in the order of the published weights ("tench", "goldfish", ...);
 /// empty while they are not in the cache.

@@ -110,7 +110,7 @@ class Fuzzer {
         "lenet5(classes=7, input_shape=[32, 32, 3], pooling=average)"};
     std::string text = dice.of(texts);
     const bool is_json = text.starts_with("{");
-    for (size_t i = 1 + dice.below(3); i > 0; --i) damage_document(text, dice);
+    for (size_t i = dice.below(3); i > 0; --i) damage_document(text, dice);
     if (is_json) {
       const fs::path file = folder_ / "damaged.json";
       write_atomically(file, std::string_view(text));

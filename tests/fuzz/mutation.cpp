@@ -119,7 +119,7 @@ Json any_value(Dice& dice) {
 }
 
 void damage_list(Json::List& list, Dice& dice) {
-  if (list.empty()) return list.push_back(any_value(dice));
+  if (list.empty()) return void(list.push_back(any_value(dice)));
   const size_t i = dice.below(list.size()), j = dice.below(list.size());
   switch (dice.below(5)) {
     case 0:
@@ -140,7 +140,7 @@ void damage_list(Json::List& list, Dice& dice) {
 }
 
 void damage_object(Json::Object& object, Dice& dice) {
-  if (object.empty()) return object.emplace_back("name", any_value(dice));
+  if (object.empty()) return void(object.emplace_back("name", any_value(dice)));
   const size_t i = dice.below(object.size()), j = dice.below(object.size());
   switch (dice.below(4)) {
     case 0:

@@ -164,7 +164,9 @@ class Converter {
 
   static Wish wish_of(const LayerRecord& l) {
     const std::string format = data_format_of(l);
-    if (l.type.starts_with("SpatialDropout") && format.empty()) return Wish::follow;
+    // Keras 1 does not write the order of padding, cropping and upsampling, nor Keras 2 that of
+    // dropout. (Over one dimension these know the one order only.)
+    if (format.empty() && window_dimensions(l.type) > 1) return Wish::follow;
     if (is_convertible(l.type)) return format == "channels_first" ? Wish::moved : Wish::plain;
     if (is_blind_to_order(l) || is_merge(l.type) || l.type == "PReLU") return Wish::follow;
     return has_channel_axis(l.type) ? Wish::channel_axis : Wish::plain;

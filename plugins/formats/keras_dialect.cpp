@@ -181,22 +181,36 @@ std::string dtype_name(const Json& v) {
   return config ? config->get("name", "float32") : "float32";
 }
 
+// A layer in the place of a function, by the function that says the same; else by its class and
+// configuration, a name that no function has.
+std::string name_of_layer_activation(const std::string& class_name, const Json& config) {
+  const double slope = config.get("negative_slope", config.get("alpha", 0.3));
+  const double limit = config.get("max_value", 0.0);
+  const bool plain = config.get("negative_slope", 0.0) == 0 && config.get("threshold", 0.0) == 0;
+  if (class_name == "ReLU" && plain && limit == 0) return "relu";
+  if (class_name == "ReLU" && plain && limit == 6) return "relu6";
+  if (class_name == "LeakyReLU" && slope == 0.2) return "leaky_relu";
+  if (class_name == "ELU" && config.get("alpha", 1.0) == 1) return "elu";
+  if (class_name == "Softmax" && config.get("axis", -1) == -1) return "softmax";
+  return fmt::format("{} {}", class_name, config.dump());
+}
+
 // "relu" of "relu", or of the objects that stand for a function.
 std::string activation_name(const Json& v, const Reading& reading) {
   std::string name = "linear";
   if (v.is_string()) {
     name = without_package(v.as_string());
   } else if (v.is_object()) {
-    // {"class_name": "function", "config": "relu"}, or a layer in the place of a function.
+    const std::string class_name = without_package(v.get("class_name", ""));
     const Json* config = v.find("config");
-    if (config && config->is_string()) {
+    if (class_name == "__lambda__")
+      name = "a lambda, which is code and never run";
+    else if (config && config->is_string())  // {"class_name": "function", "config": "relu"}
       name = config->as_string();
-    } else {
-      const std::string class_name = without_package(v.get("class_name", ""));
-      name = class_name == "ReLU"        ? "relu"
-             : class_name == "LeakyReLU" ? "leaky_relu"
-                                         : snake_case(class_name);
-    }
+    else if (class_name == "Activation" && config && config->find("activation"))
+      return activation_name(config->at("activation"), reading);
+    else
+      name = name_of_layer_activation(class_name, config ? *config : Json::object());
   }
   return name == "hard_sigmoid" && reading.hard_sigmoid < 3 ? "hard_sigmoid_v2" : name;
 }
@@ -251,8 +265,14 @@ class LayerReader {
       if (value == Json("channels_first")) layer_.foreign[key] = value;
       return;
     }
-    if (key == "activation" && info_.takes_activation)
-      return void(layer_.parameters[key] = activation_name(value, reading_));
+    if (key == "activation" && info_.takes_activation) {
+      const std::string name = activation_name(value, reading_);
+      layer_.parameters[key] = name;
+      // Written back as it came, where no name stands for it.
+      if (!value.is_string() && !reading_.registry.find(Kind::activation, name))
+        layer_.foreign[key] = value;
+      return;
+    }
     const ParameterInfo* p = info_.schema.find(key);
     if (!p) return keep(key, value);
     if (key.ends_with("_initializer") && !value.is_null()) {

@@ -255,7 +255,8 @@ Array permuted(const Array& a, const std::vector<int>& axes) {
 
 bool is_written_by_theano(const H5Reader& file, const std::string& group, int version) {
   std::string backend = file.text("/", "backend", "");
-  if (backend.empty() && file.has_group(group)) backend = file.text(group, "backend", "");
+  if (!file.has_group(group)) return false;
+  if (backend.empty()) backend = file.text(group, "backend", "");
   if (!backend.empty() || version >= 2 || !file.has_texts(group, "layer_names"))
     return backend == "theano";
   // Keras 1 names no backend, but the names of TensorFlow's variables end with ":0".
@@ -272,12 +273,13 @@ void orient_kernels(const GraphRecord& graph, int version, bool theano,
   std::map<std::string, const LayerRecord*> layers;
   for (const LayerRecord& l : graph.layers) layers[l.name] = &l;
   for (WeightsRecord& w : weights) {
-    const LayerRecord& layer = *layers.at(w.layer);
-    const auto kind = kernel_kind(layer.type);
+    const auto layer = layers.find(w.layer);
+    if (layer == layers.end()) continue;
+    const auto kind = kernel_kind(layer->second->type);
     for (size_t i = 0; kind && i < w.values.size(); ++i) {
       Array& k = w.values[i];
       if (!w.names[i].ends_with("kernel")) continue;
-      if (version < 2) k = spatial_axes_first(std::move(k), layer, kind->spatial);
+      if (version < 2) k = spatial_axes_first(std::move(k), *layer->second, kind->spatial);
       if (theano && kind->flipped && k.shape().rank() == kind->spatial + 2)
         k = turned(k, kind->spatial);
     }

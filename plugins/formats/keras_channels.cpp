@@ -57,6 +57,16 @@ bool is_convertible(const std::string& type) {
   return window_dimensions(type) != 0 || type == "Flatten";
 }
 
+// The axis of a layer that has one; 0 where it names several or none.
+int axis_of(const LayerRecord& l) {
+  const Json* axis = l.parameters.find("axis");
+  if (axis && axis->is_list())
+    axis = axis->size() == 1 ? &axis->at(size_t{0}) : nullptr;
+  else if (!axis)
+    return -1;
+  return axis && axis->is_integer() ? axis->as_int() : 0;
+}
+
 bool is_merge(const std::string& type) {
   static const std::set<std::string> types = {"Add",     "Subtract", "Multiply",
                                               "Average", "Maximum",  "Minimum"};
@@ -183,7 +193,7 @@ class Converter {
       case Wish::follow:
         return followed;
       case Wish::channel_axis: {
-        const int axis = l.parameters.get("axis", -1);
+        const int axis = axis_of(l);
         return axis == 1 || axis == 1 - followed.rank ? followed : Lie{};
       }
       case Wish::moved:

@@ -128,6 +128,11 @@ Json sequential_input_shape(const Json& config, const Json& layers) {
   return built ? *built : Json();
 }
 
+bool holds(const Model& model, const std::string& name) {
+  return std::any_of(model.entries.begin(), model.entries.end(),
+                     [&](const Entry& e) { return e.name == name; });
+}
+
 Model parse_sequential(const Json& j, const Reading& reading) {
   Model m;
   m.sequential = true;
@@ -135,7 +140,14 @@ Model parse_sequential(const Json& j, const Reading& reading) {
   const Json& layers = config.is_list() ? config : config.at("layers");
   m.name = config.is_object() ? config.get("name", "sequential") : std::string("sequential");
   if (config.is_object()) m.trainable = config.get("trainable", true);
-  for (const Json& layer : layers.as_list()) m.entries.push_back(parse_entry(layer, reading));
+  for (const Json& layer : layers.as_list()) {
+    Entry e = parse_entry(layer, reading);
+    // Models of Keras 1 come without a name.
+    const std::string name = e.name;
+    for (int n = 1; e.model && holds(m, e.name); ++n)
+      e.name = e.group = e.model->name = fmt::format("{}_{}", name, n);
+    m.entries.push_back(std::move(e));
+  }
   if (m.entries.empty()) throw DataError(fmt::format("the Sequential '{}' has no layers", m.name));
   if (!is_input(m.entries.front())) {
     const Json shape = sequential_input_shape(config, layers);

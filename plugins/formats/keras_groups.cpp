@@ -3,6 +3,8 @@
 // groups.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
 #include <map>
 
 #include "keras.hpp"
@@ -31,9 +33,19 @@ std::vector<Group> leaf_groups(const H5Reader& file, const std::vector<Group>& g
                                const Model& model) {
   std::map<std::string, const Entry*> entries;
   for (const Entry& e : model.entries) entries[e.group] = &e;
+  // Keras 1 gives the name of a Sequential to its group alone: what is left over belongs together.
+  std::deque<const Entry*> nameless;
+  for (const Entry& e : model.entries)
+    if (e.model && std::none_of(groups.begin(), groups.end(),
+                                [&](const Group& g) { return g.name == e.group; }))
+      nameless.push_back(&e);
   std::vector<Group> leaves;
   for (const Group& g : groups) {
-    const auto entry = entries.find(g.name);
+    auto entry = entries.find(g.name);
+    if (entry == entries.end() && !nameless.empty()) {
+      entry = entries.emplace(g.name, nameless.front()).first;
+      nameless.pop_front();
+    }
     if (entry == entries.end())
       throw DataError(fmt::format("{}: weights of a layer '{}', which the model does not have",
                                   file.name(), g.name));

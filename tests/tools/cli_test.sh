@@ -24,6 +24,15 @@ printf '{"input": [28, 28, 1], "layers": [["Conv2D", {"filters": 2, "kernel_size
 refuses 2 "conv2d.*40 pixels does not fit an input of 28" ocellus summary large.json
 printf '{"input": [28, 28, 1], "layers": [["Hologram", {"filters": 2}]]}' >unknown.json
 refuses 3 "Hologram" ocellus summary unknown.json
+refuses 2 "classes is a parameter of architectures" ocellus summary large.json --classes 3
+refuses 2 "no-top is a parameter of architectures" ocellus summary "$net" --no-top
+refuses 2 "expected extents such as 224x224x3, found '64x'" ocellus summary resnet50 --input-shape 64x
+refuses 2 "at least 32 x 32 pixels" ocellus summary resnet50 --input-shape 28x28x3
+refuses 2 "are for a zoo name" ocellus summary "$net" --weights imagenet
+refuses 5 "nowhere.h5: no such file of weights" ocellus summary resnet50 --weights nowhere.h5
+OCELLUS_CACHE="$work/cache" refuses 5 "run: ocellus fetch vgg16-notop" ocellus summary vgg16 --weights imagenet --no-top
+ocellus summary resnet50 --classes 10 --input-shape 64x48x3 --json >resnet50.json
+expect resnet50.json '"parameters": 23608202,'
 refuses 2 "did you mean 'Adam'?" ocellus train --model "$net" --data "$data" --optimizer Adma --out never
 refuses 2 "did you mean 'epochs'" ocellus train --set epohcs=3 --print-recipe
 refuses 2 "did you mean 'fashion-mnist'?" ocellus evaluate lenet5 fasion-mnist
@@ -73,6 +82,7 @@ ocellus train --model "$net" --data "$data" --epochs 6 --batch 20 --seed 3 --out
 ocellus evaluate run/model.h5 "$data" --json >evaluate.json 2>/dev/null
 expect evaluate.json '"accuracy": 1'
 expect evaluate.json '"n": 50'
+ocellus evaluate "$net" "$data" --weights run/model.h5 --json 2>/dev/null | cmp - evaluate.json || fail "the weights of run/model.h5 did not come over"
 ocellus predict run/model.h5 "$data" --json --out scores.h5 >predict.json 2>/dev/null
 ocellus summary run/model.h5 --json >summary.json
 ocellus bench network run/model.h5 --batch 4 --repeat 2 --json >bench.json 2>/dev/null

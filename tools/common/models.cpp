@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "ocellus/core/error.hpp"
+#include "ocellus/core/text.hpp"
 #include "tool.hpp"
 
 namespace ocellus::tools {
@@ -14,15 +15,17 @@ namespace {
 // "224x224x3", also "224,224,3".
 std::vector<int> parse_shape(const std::string& text) {
   std::vector<int> shape;
-  const char *at = text.data(), *const end = at + text.size();
-  for (; at < end; ++at) {
-    int extent = 0;
-    const auto [next, error] = std::from_chars(at, end, extent);
-    if (error != std::errc() || extent < 1 || (next < end && *next != 'x' && *next != ','))
+  if (text.empty()) return shape;
+  std::string extents = text;
+  std::replace(extents.begin(), extents.end(), ',', 'x');
+  for (const std::string& extent : split(extents, 'x')) {
+    int n = 0;
+    const char* const end = extent.data() + extent.size();
+    const auto [stop, error] = std::from_chars(extent.data(), end, n);
+    if (error != std::errc() || stop != end || n < 1)
       throw UsageError(
           fmt::format("--input-shape: expected extents such as 224x224x3, found '{}'", text));
-    shape.push_back(extent);
-    at = next;
+    shape.push_back(n);
   }
   return shape;
 }

@@ -247,7 +247,8 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   for (const auto& [name, d] : models) {
     const Network n(world().registry, d);
     const Array x = noise(n.shape(n.inputs().front()).with_batch(3), 5);
-    save_model(world().registry, d, (fs::path(to) / (name + ".h5")).string(), log);
+    for (const char* ending : {".h5", ".keras", ".weights.h5"})
+      save_model(world().registry, d, (fs::path(to) / (name + ending)).string(), log);
     H5Writer::write(fs::path(to) / (name + ".io.h5"), [&](H5Writer& file) {
       file.dataset("/input", x);
       file.dataset("/output", predict(d, x));

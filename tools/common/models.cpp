@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "ocellus/core/error.hpp"
+#include "ocellus/core/sample.hpp"
 #include "ocellus/core/text.hpp"
 #include "tool.hpp"
 
@@ -90,6 +91,7 @@ std::unique_ptr<Network> Tool::place(const ModelDocument& document, Placement pl
         network->preprocessing->str()));
   }
   network->place(device(), static_cast<uint64_t>(seed.value), placement);
+  if (document.sample) check_sample(*network, *document.sample, document.graph.name);
   return network;
 }
 

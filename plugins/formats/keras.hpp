@@ -3,8 +3,8 @@
 // Keras' saved models, between the file and a ModelDocument. The parts:
 //   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values by
 //   version keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
-//   keras_operations  `x[..., ::-1] - mean` and the like between layers -> layers
-//   keras_weights   which weights a layer has, in which order a nested model lists them
+//   keras_operations, keras_operations_write  `x[..., ::-1] - mean` and the like between layers ->
+//   layers keras_weights   which weights a layer has, in which order a nested model lists them
 //   keras_groups    where weights stand in HDF5 models and files of weights
 //   keras_variables where they stand in .weights.h5
 //   keras_match     the weights of one file for the layers of another model
@@ -151,6 +151,15 @@ std::vector<Reference> read_operation_call(LayerRecord& operation, const Json& n
 /// ReduceMean, ConstantOperation and their like. One that no layer computes keeps its function's
 /// name as its type, with a warning that says why.
 void translate_operations(GraphRecord& graph, const Reading& reading);
+/// Which Keras opens a layer as we write it.
+enum class Openable { everywhere, tf_keras, nowhere };
+Openable openable(const LayerRecord& layer);
+/// The entries of a layer that Keras has no class for but other words, the last under its `name`;
+/// empty for all other layers. `calls` are its inputs as [layer, node, tensor].
+std::vector<Json> write_operation(const LayerRecord& layer, const std::string& name,
+                                  const std::vector<std::vector<Json>>& calls);
+/// By how many layers write_operation() makes a way through the graph longer.
+int extra_depth(const LayerRecord& layer);
 
 // --- keras_weights
 // -----------------------------------------------------------------------------------------------------

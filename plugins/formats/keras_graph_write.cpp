@@ -70,7 +70,7 @@ class KerasOrder {
       depth[*it] = d;
       for (const TensorRef& t : inputs_of(*it)) {
         int& below = depth[{index_.at(t.layer), t.call}];
-        below = std::max(below, d + 1);
+        below = std::max(below, d + 1 + extra_depth(graph_.layers[it->first]));
       }
     }
   }
@@ -122,7 +122,12 @@ std::vector<size_t> keras_order(const GraphRecord& graph) { return KerasOrder(gr
 Written write_graph(const GraphRecord& graph, const Registry& registry) {
   Written w;
   w.names = keras_names(graph);
-  w.sequential = graph.sequential && is_chain(graph);
+  // Operations do not stand in a Sequential.
+  const bool operations =
+      std::any_of(graph.layers.begin(), graph.layers.end(), [](const LayerRecord& l) {
+        return !is_keras_layer(l.type) && openable(l) != Openable::nowhere;
+      });
+  w.sequential = graph.sequential && !operations && is_chain(graph);
   w.order = keras_order(graph);
   std::map<std::string, std::string> name_of;
   for (size_t i = 0; i < graph.layers.size(); ++i) name_of[graph.layers[i].name] = w.names[i];
@@ -138,18 +143,22 @@ Written write_graph(const GraphRecord& graph, const Registry& registry) {
   for (const size_t i : w.order) {
     LayerRecord record = graph.layers[i];
     record.trainable = is_trainable(graph, record);
+    std::vector<std::vector<Json>> calls;
+    for (const auto& call : record.calls) {
+      calls.emplace_back();
+      for (const TensorRef& t : call) calls.back().push_back(triple(t));
+    }
+    if (auto special = write_operation(record, w.names[i], calls); !special.empty()) {
+      for (Json& l : special) layers.push_back(std::move(l));
+      continue;
+    }
     Json layer = write_layer(record, w.names[i], registry);
     if (!w.sequential) {
       layer["name"] = w.names[i];
       Json nodes = Json::list();
-      for (const auto& call : record.calls) {
-        Json inputs = Json::list();
-        for (const TensorRef& t : call) {
-          Json input = triple(t);
-          input.push_back(Json::object());  // keyword arguments: none
-          inputs.push_back(std::move(input));
-        }
-        if (!call.empty()) nodes.push_back(std::move(inputs));
+      for (auto& call : calls) {
+        for (Json& input : call) input.push_back(Json::object());  // keyword arguments: none
+        if (!call.empty()) nodes.push_back(Json(std::move(call)));
       }
       layer["inbound_nodes"] = std::move(nodes);
     }

@@ -225,6 +225,7 @@ class Translator {
   Translator(GraphRecord& graph, const Reading& reading) : graph_(graph), reading_(reading) {}
 
   void run() {
+    restore_reversals();
     const auto is_operation = [](const LayerRecord& l) { return l.type == operation_type; };
     if (std::none_of(graph_.layers.begin(), graph_.layers.end(), is_operation)) return;
     join_channel_picks();
@@ -705,8 +706,13 @@ class Translator {
       }
       stride.push_back(a.stride);
     }
-    const bool cropping = new_axes.empty() && squeezed.empty() && crop(index, x);
-    if (cropping) return;
+    if (new_axes.empty() && squeezed.empty()) {
+      if (crop(index, x)) return;
+      const Shape& shape = known_shape(x);
+      // That its first channel is named tells the writer how many there are.
+      if (shape.rank() == 4 && stride.at(2) == Json(-1) && begin.at(2).is_null())
+        begin.as_list()[2] = shape[3] - 1;
+    }
     Json parameters = Json::Object{{"begin", begin}, {"end", end}, {"stride", stride}};
     if (!squeezed.empty()) parameters["squeeze"] = Json::list_of(squeezed);
     if (new_axes.empty()) return void(emit("Slice", parameters, {x}));
@@ -821,6 +827,54 @@ class Translator {
     for (const TensorRef& t : graph_.outputs) used.insert(t.layer);
     std::erase_if(graph_.layers,
                   [&](const LayerRecord& l) { return picked_channel(l) && !used.count(l.name); });
+  }
+
+  // What write_operation() made of a Slice that turns the channels round: rows of channels, cut one
+  // by one and put together backwards.
+  void restore_reversals() {
+    std::map<std::string, LayerRecord*> named;
+    for (LayerRecord& l : graph_.layers) named[l.name] = &l;
+    const auto source = [&](const LayerRecord& l, size_t i, const char* type) -> LayerRecord* {
+      const auto it = named.find(l.calls.front().at(i).layer);
+      return it != named.end() && it->second->type == type ? it->second : nullptr;
+    };
+    const auto moves = [](const LayerRecord& l, const Json& dims) {
+      const Json* given = l.parameters.find("dims");
+      return l.type == "Permute" && given && *given == dims;
+    };
+    std::set<std::string> helpers;
+    for (LayerRecord& l : graph_.layers) {
+      if (!moves(l, Json::List{2, 3, 1})) continue;
+      LayerRecord* joined = source(l, 0, "Concatenate");
+      if (!joined || !joined->name.ends_with("_joined")) continue;
+      const size_t count = joined->calls.front().size();
+      LayerRecord* first = nullptr;
+      std::vector<LayerRecord*> parts;
+      for (size_t i = 0; i < count; ++i) {
+        LayerRecord* part = source(*joined, i, "Cropping2D");
+        if (!part || !part->name.ends_with(fmt::format("_channel_{}", count - 1 - i))) break;
+        LayerRecord* from = source(*part, 0, "Permute");
+        if (!from || (first && from != first)) break;
+        first = from;
+        parts.push_back(part);
+      }
+      if (parts.size() != count || !moves(*first, Json::List{3, 1, 2})) continue;
+      l.type = "Slice";
+      l.parameters = reversed(static_cast<int>(count));
+      l.foreign = Json::object();
+      l.calls = first->calls;
+      helpers.insert({joined->name, first->name});
+      for (const LayerRecord* p : parts) helpers.insert(p->name);
+    }
+    std::erase_if(graph_.layers, [&](const LayerRecord& l) { return helpers.count(l.name) != 0; });
+  }
+
+  // Parameters of a Slice of an image that turns its channels round.
+  static Json reversed(int channels) {
+    const Json all = Json::List{{}, {}, {}};
+    return Json::Object{{"begin", Json::List{{}, {}, channels - 1}},
+                        {"end", all},
+                        {"stride", Json::List{{}, {}, -1}}};
   }
 
   // --- images

@@ -157,16 +157,25 @@ void write_own_parts(H5Writer& file, const ModelDocument& document, const Writte
 }
 
 void warn_of_strangers(const GraphRecord& graph, Log& log) {
-  std::string names;
-  for (const LayerRecord& l : graph.layers)
-    if (!is_keras_layer(l.type) && names.find(l.type) == std::string::npos)
-      names += (names.empty() ? "" : ", ") + l.type;
+  std::string names, operations;
+  const auto note = [](std::string& list, const std::string& type) {
+    if (list.find(type) == std::string::npos) list += (list.empty() ? "" : ", ") + type;
+  };
+  for (const LayerRecord& l : graph.layers) {
+    if (openable(l) == Openable::nowhere) note(names, l.type);
+    if (openable(l) == Openable::tf_keras) note(operations, l.type);
+  }
   for (const auto& [activation, other] :
        {std::pair{"hard_sigmoid", "tf.keras"}, std::pair{"hard_sigmoid_v2", "Keras 3"}})
     if (uses_activation(graph, activation))
       log.warning(
           fmt::format("{} computes its hard_sigmoid by another formula than this model's {}", other,
                       activation));
+  if (!operations.empty())
+    log.warning(
+        fmt::format("{} is written as an operation of TensorFlow: tf.keras opens the file, "
+                    "Keras 3 will not",
+                    operations));
   if (!names.empty())
     log.warning(
         fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));

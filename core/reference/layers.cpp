@@ -9,31 +9,11 @@
 namespace ocellus::reference {
 namespace {
 
-using opencl::Axis;
 using Tensors = std::vector<ReferenceTensor>;
-
-/// Window along axis 0 (rows) or 1 (columns) of an image, from parameters as Keras names them.
-Axis axis_of(const ReferenceCall& call, size_t i, const Json& kernel, const Json& stride,
-             int dilation) {
-  const int in = call.inputs[0].shape[1 + static_cast<int>(i)], k = kernel.at(i).as_int(),
-            s = stride.at(i).as_int();
-  return call.parameters.at("padding").as_string() == "same" ? Axis::same(in, k, s, dilation)
-                                                             : Axis::valid(in, k, s, dilation);
-}
 
 void add_bias(ReferenceTensor& y, const ReferenceCall& call) {
   if (call.weights.size() < 2) return;
   y = channel_affine(y, std::vector<double>(y.shape.channels(), 1), call.weights[1].values);
-}
-
-Tensors conv2d(const ReferenceCall& call) {
-  const Json &p = call.parameters, &kernel = p.at("kernel_size"), &strides = p.at("strides"),
-             &d = p.at("dilation_rate");
-  ReferenceTensor y = convolve(
-      call.inputs[0], call.weights[0], axis_of(call, 0, kernel, strides, d.at(size_t{0}).as_int()),
-      axis_of(call, 1, kernel, strides, d.at(size_t{1}).as_int()), p.at("groups").as_int());
-  add_bias(y, call);
-  return {y};
 }
 
 Tensors dense(const ReferenceCall& call) {
@@ -42,23 +22,6 @@ Tensors dense(const ReferenceCall& call) {
       x.shape, gemm(x.values, kernel.values, x.shape.pixels(), kernel.shape[1], kernel.shape[0])};
   y.shape.set(-1, kernel.shape[1]);
   add_bias(y, call);
-  return {y};
-}
-
-template <Pool mode>
-Tensors pooling2d(const ReferenceCall& call) {
-  const Json& size = call.parameters.at("pool_size");
-  const Json& strides =
-      call.parameters.at("strides").is_null() ? size : call.parameters.at("strides");
-  return {pool(call.inputs[0], mode, axis_of(call, 0, size, strides, 1),
-               axis_of(call, 1, size, strides, 1))};
-}
-
-template <Pool mode>
-Tensors global_pooling2d(const ReferenceCall& call) {
-  const Shape& s = call.inputs[0].shape;
-  ReferenceTensor y = pool(call.inputs[0], mode, Axis::valid(s[1], s[1]), Axis::valid(s[2], s[2]));
-  if (!call.parameters.at("keepdims").as_bool()) y.shape = Shape{s[0], s[3]};
   return {y};
 }
 
@@ -109,25 +72,6 @@ Tensors concatenate(const ReferenceCall& call) {
   return {y};
 }
 
-Tensors zero_padding2d(const ReferenceCall& call) {
-  const ReferenceTensor& x = call.inputs[0];
-  const Json& p = call.parameters.at("padding");
-  const auto side = [&](size_t axis, size_t end) {
-    const Json& j = p.is_list() ? p.at(axis) : p;
-    return j.is_list() ? j.at(end).as_int() : j.as_int();
-  };
-  const int top = side(0, 0), left = side(1, 0), h = x.shape[1], w = x.shape[2],
-            channels = x.shape[3];
-  ReferenceTensor y = filled({x.shape[0], top + h + side(0, 1), left + w + side(1, 1), channels});
-  for (int n = 0; n < x.shape[0]; ++n)
-    for (int i = 0; i < h; ++i)
-      for (int j = 0; j < w; ++j)
-        for (int c = 0; c < channels; ++c)
-          y.values[((n * y.shape[1] + i + top) * y.shape[2] + j + left) * channels + c] =
-              x.values[((n * h + i) * w + j) * channels + c];
-  return {y};
-}
-
 template <class F>
 Tensors map(const ReferenceCall& call, const F& f) {
   ReferenceTensor y = call.inputs[0];
@@ -161,25 +105,44 @@ const std::map<std::string, Reference>& layers() {
   static const std::map<std::string, Reference> table = {
       {"Activation", identity},
       {"Add", add},
-      {"AveragePooling2D", pooling2d<Pool::average>},
+      {"AveragePooling1D", average_pooling},
+      {"AveragePooling2D", average_pooling},
       {"BatchNormalization", batch_normalization},
       {"Concatenate", concatenate},
-      {"Conv2D", conv2d},
+      {"Conv1D", convolution},
+      {"Conv1DTranspose", transposed_convolution},
+      {"Conv2D", convolution},
+      {"Conv2DTranspose", transposed_convolution},
+      {"Cropping1D", cropping},
+      {"Cropping2D", cropping},
       {"Dense", dense},
+      {"DepthwiseConv1D", depthwise_convolution},
+      {"DepthwiseConv2D", depthwise_convolution},
       {"Dropout", dropout},
       {"ELU", elu},
       {"Flatten", flatten},
-      {"GlobalAveragePooling2D", global_pooling2d<Pool::average>},
-      {"GlobalMaxPooling2D", global_pooling2d<Pool::max>},
+      {"GlobalAveragePooling1D", global_average_pooling},
+      {"GlobalAveragePooling2D", global_average_pooling},
+      {"GlobalMaxPooling1D", global_max_pooling},
+      {"GlobalMaxPooling2D", global_max_pooling},
       {"Input", identity},
       {"LeakyReLU", leaky_relu},
-      {"MaxPooling2D", pooling2d<Pool::max>},
+      {"LocalResponseNormalization", local_response_normalization},
+      {"MaxPooling1D", max_pooling},
+      {"MaxPooling2D", max_pooling},
       {"Normalization", normalization},
+      {"Permute", permute},
       {"ReLU", relu},
       {"Rescaling", rescaling},
       {"Reshape", reshape},
+      {"Resizing", resizing},
+      {"SeparableConv1D", separable_convolution},
+      {"SeparableConv2D", separable_convolution},
       {"Softmax", [](const ReferenceCall& call) { return Tensors{softmax(call.inputs[0])}; }},
-      {"ZeroPadding2D", zero_padding2d},
+      {"UpSampling1D", up_sampling},
+      {"UpSampling2D", up_sampling},
+      {"ZeroPadding1D", zero_padding},
+      {"ZeroPadding2D", zero_padding},
   };
   return table;
 }

@@ -21,5 +21,19 @@ std::vector<ReferenceTensor> batch_normalization(const ReferenceCall& call);
 std::vector<ReferenceTensor> normalization(const ReferenceCall& call);
 std::vector<ReferenceTensor> rescaling(const ReferenceCall& call);
 std::vector<ReferenceTensor> dropout(const ReferenceCall& call);
+std::vector<ReferenceTensor> convolution(const ReferenceCall& call);
+std::vector<ReferenceTensor> depthwise_convolution(const ReferenceCall& call);
+std::vector<ReferenceTensor> separable_convolution(const ReferenceCall& call);
+std::vector<ReferenceTensor> transposed_convolution(const ReferenceCall& call);
+std::vector<ReferenceTensor> max_pooling(const ReferenceCall& call);
+std::vector<ReferenceTensor> average_pooling(const ReferenceCall& call);
+std::vector<ReferenceTensor> global_max_pooling(const ReferenceCall& call);
+std::vector<ReferenceTensor> global_average_pooling(const ReferenceCall& call);
+std::vector<ReferenceTensor> zero_padding(const ReferenceCall& call);
+std::vector<ReferenceTensor> cropping(const ReferenceCall& call);
+std::vector<ReferenceTensor> up_sampling(const ReferenceCall& call);
+std::vector<ReferenceTensor> resizing(const ReferenceCall& call);
+std::vector<ReferenceTensor> permute(const ReferenceCall& call);
+std::vector<ReferenceTensor> local_response_normalization(const ReferenceCall& call);
 
 }  // namespace ocellus::reference

@@ -71,17 +71,21 @@ class Primitives {
 
   // Forward against the definition; the backward passes by <dy, conv(x, k)> = <dx, x> = <dk, k>,
   // both sides from the reference.
-  void convolution(int batch, int h, int w, int in, int filters, int kernel, int stride) {
+  void convolution(int batch, int h, int w, int in, int filters, int kernel, int stride,
+                   int groups = 1) {
     opencl::ConvolutionProblem p;
     p.batch = batch;
     p.h = opencl::Axis::same(h, kernel, stride);
     p.w = opencl::Axis::same(w, kernel, stride);
     p.in_channels = in;
     p.out_channels = filters;
-    const Array x = noise({batch, h, w, in}, 3), k = noise({kernel, kernel, in, filters}, 4);
-    const std::string what = fmt::format("convolution {}x{} of {}, {} filters, stride {}", kernel,
-                                         kernel, x.shape().str(), filters, stride);
-    const auto expected = convolve(to_reference(x), to_reference(k), p.h, p.w).values;
+    p.groups = groups;
+    const Array x = noise({batch, h, w, in}, 3),
+                k = noise({kernel, kernel, in / groups, filters}, 4);
+    const std::string what =
+        fmt::format("convolution {}x{} of {}, {} filters, stride {}, groups {}", kernel, kernel,
+                    x.shape().str(), filters, stride, groups);
+    const auto expected = convolve(to_reference(x), to_reference(k), p.h, p.w, groups).values;
     auto names = opencl::ConvolutionForward::algorithms(device_, p);
     if (!all_) names.resize(1);
     for (const std::string& algorithm : names) {
@@ -93,7 +97,7 @@ class Primitives {
       f.run(queue_, put(x).operand(), kernel_tensor.operand(), packed, y.operand(), {},
             scratch(f.workspace_bytes()));
       out_.push_back(compare(fmt::format("{} ({})", what, algorithm), download(queue_, y).f32(),
-                             expected, 1.0 * kernel * kernel * in));
+                             expected, 1.0 * kernel * kernel * in / groups));
     }
   }
 
@@ -302,6 +306,7 @@ std::vector<Check> selftest(const Registry& registry, const std::shared_ptr<open
   p.convolution(1, 9, 16, 16, 17, 3, 2);
   p.convolution(3, 7, 5, 1, 8, 5, 1);
   p.convolution(2, 6, 6, 31, 9, 1, 1);
+  p.convolution(2, 9, 14, 24, 24, 3, 1, 24);
   const auto cases = cases_for(registry, all);
   for (size_t i = 0; i < cases.size(); ++i) {
     if (progress.stop_requested()) throw Interrupted("selftest stopped");

@@ -143,13 +143,15 @@ __kernel MATRIX_ATTRIBUTES void gather_windows(MATRIX_PARAMETERS, uint out_h, ui
 // rows = batch * (h + top + bottom) * (w + left + right) pixels of the large image; the small one stands at (top, left).
 __kernel MATRIX_ATTRIBUTES void pad(MATRIX_PARAMETERS, uint h, uint w, uint top, uint left, uint large_h, uint large_w,
                                     float value, __global const float* small, uint small_offset, uint small_stride,
-                                    __global float* large, uint large_offset, uint large_stride) {
+                                    __global float* large, uint large_offset, uint large_stride, int accumulate) {
   FOR_EACH(pixel, c, n) {
     const uint item = pixel / (large_h * large_w), y = pixel / large_w % large_h - top, x = pixel % large_w - left;
     T v = (T)(value);
     if (y < h && x < w)  // pixels before it have wrapped to large numbers
       v = LOAD(small + small_offset + ((item * h + y) * w + x) * small_stride + c, n);
-    STORE(v, large + large_offset + pixel * large_stride + c, n);
+    __global float* to = large + large_offset + pixel * large_stride + c;
+    if (accumulate) v += LOAD(to, n);
+    STORE(v, to, n);
   }
 }
 

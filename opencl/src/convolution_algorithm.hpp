@@ -44,7 +44,8 @@ struct ConvolutionEntry {
                                                 ConvolutionPass pass);
 };
 
-extern const ConvolutionEntry kConvolutionWinogradVector, kConvolutionDirectVector,
-    kConvolutionGemmVector, kConvolutionWeightsVector, kConvolutionTiled, kConvolutionNaive;
+extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwiseTiled,
+    kConvolutionWinogradVector, kConvolutionDirectVector, kConvolutionGemmVector,
+    kConvolutionWeightsVector, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

@@ -174,14 +174,14 @@ void scatter_patches(Queue& queue, const WindowGather& g, const Operand& images,
   gather_windows(queue, whole, images, image_index, {}, patches, patch_origins, out);
 }
 
-void pad(Queue& queue, const PadProblem& p, const Operand& x, const Operand& y) {
+void pad(Queue& queue, const PadProblem& p, const Operand& x, const Operand& y, bool accumulate) {
   const int large_h = p.h + p.top + p.bottom, large_w = p.w + p.left + p.right;
   const MatrixSplit s =
       split_matrix(queue.device(), size_t(p.batch) * large_h * large_w, p.channels);
   Arguments a;
   s.append(a);
   a.add(p.h).add(p.w).add(p.top).add(p.left).add(large_h).add(large_w).add(p.value);
-  add(add(a, x), y);
+  add(add(a, x), y).add(int32_t{accumulate});
   kernel(queue, "pad").launch(queue, s.range, a);
 }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "image.hpp"
 #include "layers.hpp"
 #include "ocellus/core/plugin.hpp"
 
@@ -26,9 +27,9 @@ std::string literal(double value) {
 
 opencl::Axis window_axis_of(int in, int kernel, int stride, int dilation,
                             const std::string& padding, bool halo) {
-  const opencl::Axis a = padding == "same" && !halo
-                             ? opencl::Axis::same(in, kernel, stride, dilation)
-                             : opencl::Axis::valid(in, kernel, stride, dilation);
+  opencl::Axis a = padding == "valid" || halo ? opencl::Axis::valid(in, kernel, stride, dilation)
+                                              : opencl::Axis::same(in, kernel, stride, dilation);
+  if (padding == "causal" && !halo) a.pad_before = a.extent() - 1;
   if (a.out < 1)
     throw ShapeError(
         fmt::format("a window of {} pixels does not fit an input of {}; use padding "
@@ -37,17 +38,51 @@ opencl::Axis window_axis_of(int in, int kernel, int stride, int dilation,
   return a;
 }
 
-opencl::Epilogue biased_epilogue(const LayerPlan& plan) {
+Border border_of(const char* parameter, const Json& value, int rank) {
+  const auto pair = [](const Json& j, int& before, int& after) {
+    before = j.is_list() ? j.at(size_t{0}).as_int() : j.as_int();
+    after = j.is_list() ? j.at(size_t{1}).as_int() : before;
+    if ((j.is_list() && j.size() != 2) || before < 0 || after < 0) throw DataError("");
+  };
+  Border b;
+  try {
+    if (value.is_list() && value.size() != 2) throw DataError("");
+    if (rank == 4) pair(value.is_list() ? value.at(size_t{0}) : value, b.top, b.bottom);
+    pair(value.is_list() && rank == 4 ? value.at(size_t{1}) : value, b.left, b.right);
+  } catch (const DataError&) {
+    throw UsageError(fmt::format("parameter '{}': expected {}, found {}", parameter,
+                                 rank == 3 ? "b or [before, after]"
+                                           : "b, [vertical, horizontal] or [[top, bottom], "
+                                             "[left, right]]",
+                                 value.dump()));
+  }
+  return b;
+}
+
+void check_window(Size strides, Size dilation) {
+  if ((strides.h > 1 || strides.w > 1) && (dilation.h > 1 || dilation.w > 1))
+    throw ShapeError("strides over 1 and dilation_rate over 1 exclude each other");
+}
+
+ImageWindow image_window(const Shape& image, Size kernel, Size strides, Size dilation,
+                         const std::string& padding, bool halo) {
+  check_window(strides, dilation);
+  return {window_axis_of(image[1], kernel.h, strides.h, dilation.h, padding, halo),
+          window_axis_of(image[2], kernel.w, strides.w, dilation.w, padding, halo)};
+}
+
+opencl::Epilogue biased_epilogue(const LayerPlan& plan, size_t kernels) {
   opencl::Epilogue e;
-  if (plan.parameters.size() > 1) e.stages.push_back({opencl::Stage::Kind::bias, {}});
+  if (plan.parameters.size() > kernels) e.stages.push_back({opencl::Stage::Kind::bias, {}});
   const auto& offered = plan.request.epilogue.stages;
   e.stages.insert(e.stages.end(), offered.begin(), offered.end());
   return e;
 }
 
-std::vector<opencl::Operand> epilogue_operands(const ForwardArgs& args) {
+std::vector<opencl::Operand> epilogue_operands(const ForwardArgs& args, size_t kernels) {
   std::vector<opencl::Operand> operands;
-  if (args.parameters.size() > 1) operands.push_back(args.parameters[1].tensor.operand());
+  if (args.parameters.size() > kernels)
+    operands.push_back(args.parameters[kernels].tensor.operand());
   operands.insert(operands.end(), args.epilogue.begin(), args.epilogue.end());
   return operands;
 }
@@ -59,19 +94,27 @@ void register_types(Registrar& r) {
   register_batch_normalization(r);
   register_concatenate(r);
   register_conv2d(r);
+  register_conv2d_transpose(r);
+  register_cropping2d(r);
   register_dense(r);
+  register_depthwise_conv2d(r);
   register_dropout(r);
   register_elu(r);
   register_flatten(r);
   register_global_pooling2d(r);
   register_input(r);
+  register_local_response_normalization(r);
   register_leaky_relu(r);
   register_normalization(r);
+  register_permute(r);
   register_pooling2d(r);
   register_relu(r);
   register_rescaling(r);
   register_reshape(r);
+  register_resizing(r);
+  register_separable_conv2d(r);
   register_softmax(r);
+  register_up_sampling2d(r);
   register_zero_padding2d(r);
 }
 }  // namespace

@@ -1,10 +1,12 @@
-// GlobalMaxPooling2D, GlobalAveragePooling2D: the largest value, or the mean, of each channel of an
-// image.
+// GlobalMaxPooling2D, GlobalAveragePooling2D and the same in 1D: the largest value, or the mean, of
+// each channel of an image or a sequence.
 //
-//   input (N, H, W, C) -> output (N, C), or (N, 1, 1, C) with keepdims
+//   input (N, H, W, C) -> output (N, C), or (N, 1, 1, C) with keepdims; 1D: (N, L, C) -> (N, C), or
+//   (N, 1, C)
 //
 // They are the pooling of one window as large as the image.
 
+#include "image.hpp"
 #include "layers.hpp"
 #include "pooling.hpp"
 
@@ -15,17 +17,17 @@ struct GlobalPoolingOptions {
   bool keepdims = false;
 };
 
-template <opencl::PoolingProblem::Mode mode>
-class GlobalPooling2D : public Layer {
+template <opencl::PoolingProblem::Mode mode, int rank>
+class GlobalPooling : public Layer {
  public:
-  explicit GlobalPooling2D(GlobalPoolingOptions options) : options_(options) {}
+  explicit GlobalPooling(GlobalPoolingOptions options) : options_(options) {}
 
   LayerPlan plan(const PlanRequest& request) const override {
-    expect_inputs(request, 1, 4);
+    expect_inputs(request, 1, rank);
     const opencl::PoolingProblem problem = problem_of(request);
     LayerPlan p = pooling_plan(request, problem);
     if (options_.keepdims)
-      p.outputs = {{problem.batch, 1, 1, problem.channels}};
+      p.outputs = {from_image({problem.batch, 1, 1, problem.channels}, rank)};
     else
       p.outputs = {{problem.batch, problem.channels}};
     return p;
@@ -37,7 +39,7 @@ class GlobalPooling2D : public Layer {
 
  private:
   static opencl::PoolingProblem problem_of(const PlanRequest& request) {
-    const Shape& x = request.inputs[0];
+    const Shape x = as_image(request.inputs[0]);
     opencl::PoolingProblem p;
     p.mode = mode;
     p.batch = x[0];
@@ -60,12 +62,15 @@ Parameters<GlobalPoolingOptions> parameters() {
 
 void register_global_pooling2d(Registrar& r) {
   using Mode = opencl::PoolingProblem::Mode;
-  r.add<GlobalPooling2D<Mode::max>>("GlobalMaxPooling2D", "largest value of each channel",
-                                    parameters())
+  const std::string largest = "largest value of each channel", mean = "mean of each channel";
+  r.add<GlobalPooling<Mode::max, 4>>("GlobalMaxPooling2D", largest, parameters())
       .claims("GlobalMaxPool2D");
-  r.add<GlobalPooling2D<Mode::average>>("GlobalAveragePooling2D", "mean of each channel",
-                                        parameters())
+  r.add<GlobalPooling<Mode::average, 4>>("GlobalAveragePooling2D", mean, parameters())
       .claims("GlobalAvgPool2D");
+  r.add<GlobalPooling<Mode::max, 3>>("GlobalMaxPooling1D", largest, parameters())
+      .claims("GlobalMaxPool1D");
+  r.add<GlobalPooling<Mode::average, 3>>("GlobalAveragePooling1D", mean, parameters())
+      .claims("GlobalAvgPool1D");
 }
 
 }  // namespace ocellus::layers

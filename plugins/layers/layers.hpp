@@ -17,19 +17,27 @@ void register_add(Registrar& r);
 void register_batch_normalization(Registrar& r);
 void register_concatenate(Registrar& r);
 void register_conv2d(Registrar& r);
+void register_conv2d_transpose(Registrar& r);
+void register_cropping2d(Registrar& r);
 void register_dense(Registrar& r);
+void register_depthwise_conv2d(Registrar& r);
 void register_dropout(Registrar& r);
 void register_elu(Registrar& r);
 void register_flatten(Registrar& r);
 void register_global_pooling2d(Registrar& r);
 void register_input(Registrar& r);
+void register_local_response_normalization(Registrar& r);
 void register_leaky_relu(Registrar& r);
 void register_normalization(Registrar& r);
+void register_permute(Registrar& r);
 void register_pooling2d(Registrar& r);
 void register_relu(Registrar& r);
 void register_rescaling(Registrar& r);
 void register_reshape(Registrar& r);
+void register_resizing(Registrar& r);
+void register_separable_conv2d(Registrar& r);
 void register_softmax(Registrar& r);
+void register_up_sampling2d(Registrar& r);
 void register_zero_padding2d(Registrar& r);
 
 /// Answer of a layer that maps each element by itself, or hands its elements on under another
@@ -40,15 +48,15 @@ LayerPlan pointwise_plan(const PlanRequest& request, Pointwise f, bool saves_inp
 /// A float as OpenCL C writes it: "0.3f", "1.0f". Digits enough to come back as the same float.
 std::string literal(double value);
 
-/// `pad`ding "valid" or "same" of a window along one axis; with `halo` the input holds the padding
-/// already. Throws ShapeError when the window is larger than the input.
+/// `padding` "valid", "same" or "causal" of a window along one axis; with `halo` the input holds
+/// the padding already. Throws ShapeError when the window is larger than the input.
 opencl::Axis window_axis_of(int in, int kernel, int stride, int dilation,
                             const std::string& padding, bool halo);
 
-/// Stages of the store of a layer with weights: its own bias, if it has one (parameter 1), then
-/// what core offered; and their operands.
-opencl::Epilogue biased_epilogue(const LayerPlan& plan);
-std::vector<opencl::Operand> epilogue_operands(const ForwardArgs& args);
+/// Stages of the store of a layer with weights: its own bias, if it has one (behind `kernels` other
+/// parameters), then what core offered; and their operands.
+opencl::Epilogue biased_epilogue(const LayerPlan& plan, size_t kernels = 1);
+std::vector<opencl::Operand> epilogue_operands(const ForwardArgs& args, size_t kernels = 1);
 
 /// An operation that exists twice, for gradients that overwrite and for those that add.
 template <class Op>

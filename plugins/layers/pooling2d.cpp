@@ -1,32 +1,36 @@
-// MaxPooling2D, AveragePooling2D: the largest value, or the mean, of each window of a channel.
+// MaxPooling2D, AveragePooling2D and the same in 1D: the largest value, or the mean, of each window
+// of a channel.
 //
-//   input (N, H, W, C) -> output (N, H', W', C)
+//   input (N, H, W, C) -> output (N, H', W', C); 1D: (N, L, C) -> (N, L', C)
 //
 // strides default to pool_size. Padding "same" holds no values: it never is the maximum and does
 // not count in the mean. The gradient of a maximum goes to the first of equal elements.
 
+#include "image.hpp"
 #include "layers.hpp"
 #include "pooling.hpp"
 
 namespace ocellus::layers {
 namespace {
 
+template <class Extent>
 struct PoolingOptions {
-  Size pool_size{2, 2};
-  std::optional<Size> strides;
+  Extent pool_size = each<Extent>(2);
+  std::optional<Extent> strides;
   std::string padding = "valid";
 };
 
-template <opencl::PoolingProblem::Mode mode>
-class Pooling2D : public Layer {
+template <opencl::PoolingProblem::Mode mode, class Extent>
+class LocalPooling : public Layer {
  public:
-  explicit Pooling2D(PoolingOptions options) : options_(std::move(options)) {}
+  explicit LocalPooling(PoolingOptions<Extent> options) : options_(std::move(options)) {}
 
   LayerPlan plan(const PlanRequest& request) const override {
-    expect_inputs(request, 1, 4);
+    expect_inputs(request, 1, rank_of<Extent>);
     const opencl::PoolingProblem problem = problem_of(request);
     LayerPlan p = pooling_plan(request, problem);
-    p.outputs = {{problem.batch, problem.h.out, problem.w.out, problem.channels}};
+    p.outputs = {from_image({problem.batch, problem.h.out, problem.w.out, problem.channels},
+                            rank_of<Extent>)};
     const bool padded = problem.h.pad_before + problem.h.pad_after() + problem.w.pad_before +
                             problem.w.pad_after() >
                         0;
@@ -48,14 +52,17 @@ class Pooling2D : public Layer {
   }
 
   opencl::PoolingProblem problem_of(const PlanRequest& request) const {
-    const Shape& x = request.inputs[0];
-    const Size strides = options_.strides.value_or(options_.pool_size);
+    const Shape x = as_image(request.inputs[0]);
+    const ImageWindow window =
+        image_window(x, image_size(options_.pool_size),
+                     image_size(options_.strides.value_or(options_.pool_size)), {1, 1},
+                     options_.padding, request.halo);
     opencl::PoolingProblem p;
     p.mode = mode;
     p.batch = x[0];
     p.channels = x[3];
-    p.h = window_axis_of(x[1], options_.pool_size.h, strides.h, 1, options_.padding, request.halo);
-    p.w = window_axis_of(x[2], options_.pool_size.w, strides.w, 1, options_.padding, request.halo);
+    p.h = window.h;
+    p.w = window.w;
     if (request.halo && !is_max && options_.padding == "same") {
       p.full_h = request.full_h;
       p.full_w = request.full_w;
@@ -63,14 +70,16 @@ class Pooling2D : public Layer {
     return p;
   }
 
-  PoolingOptions options_;
+  PoolingOptions<Extent> options_;
 };
 
-Parameters<PoolingOptions> parameters() {
-  Parameters<PoolingOptions> p;
-  p.add("pool_size", &PoolingOptions::pool_size, "height and width of the window").min(1);
-  p.add("strides", &PoolingOptions::strides, "step of the window; null: pool_size").min(1);
-  p.add("padding", &PoolingOptions::padding, "whole windows only, or ceil(input / strides) outputs")
+template <class Extent>
+Parameters<PoolingOptions<Extent>> parameters() {
+  using Options = PoolingOptions<Extent>;
+  Parameters<Options> p;
+  p.add("pool_size", &Options::pool_size, "size of the window").min(1);
+  p.add("strides", &Options::strides, "step of the window; null: pool_size").min(1);
+  p.add("padding", &Options::padding, "whole windows only, or ceil(input / strides) outputs")
       .one_of({"valid", "same"});
   return p;
 }
@@ -79,10 +88,15 @@ Parameters<PoolingOptions> parameters() {
 
 void register_pooling2d(Registrar& r) {
   using Mode = opencl::PoolingProblem::Mode;
-  r.add<Pooling2D<Mode::max>>("MaxPooling2D", "largest value of each window", parameters())
+  const std::string largest = "largest value of each window", mean = "mean of each window";
+  r.add<LocalPooling<Mode::max, Size>>("MaxPooling2D", largest, parameters<Size>())
       .claims("MaxPool2D");
-  r.add<Pooling2D<Mode::average>>("AveragePooling2D", "mean of each window", parameters())
+  r.add<LocalPooling<Mode::average, Size>>("AveragePooling2D", mean, parameters<Size>())
       .claims("AvgPool2D");
+  r.add<LocalPooling<Mode::max, int>>("MaxPooling1D", largest, parameters<int>())
+      .claims("MaxPool1D");
+  r.add<LocalPooling<Mode::average, int>>("AveragePooling1D", mean, parameters<int>())
+      .claims("AvgPool1D");
 }
 
 }  // namespace ocellus::layers

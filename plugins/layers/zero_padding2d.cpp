@@ -1,15 +1,17 @@
-// ZeroPadding2D: zeros round an image, (N, H, W, C) -> (N, top + H + bottom, left + W + right, C).
+// ZeroPadding2D, ZeroPadding1D: zeros round an image, (N, H, W, C) -> (N, top + H + bottom, left +
+// W
+// + right, C), or a sequence, (N, L, C) -> (N, before + L + after, C).
 //
-// padding: p, [vertical, horizontal] or [[top, bottom], [left, right]].
+// padding: p, [vertical, horizontal] or [[top, bottom], [left, right]]; 1D: p or [before, after].
 
-#include <fmt/format.h>
-
+#include "image.hpp"
 #include "layers.hpp"
 #include "ocellus/opencl/movement.hpp"
 
 namespace ocellus::layers {
 namespace {
 
+template <int rank>
 struct ZeroPaddingOptions {
   Json padding = Json::List{1, 1};
 };
@@ -31,35 +33,20 @@ class ZeroPaddingOp : public LayerOp {
   opencl::PadProblem problem_;
 };
 
-class ZeroPadding2D : public Layer {
+template <int rank>
+class ZeroPadding : public Layer {
  public:
-  explicit ZeroPadding2D(const ZeroPaddingOptions& options) {
-    const Json& p = options.padding;
-    const auto pair = [&](const Json& j, int& before, int& after) {
-      before = j.is_list() ? j.at(size_t{0}).as_int() : j.as_int();
-      after = j.is_list() ? j.at(size_t{1}).as_int() : before;
-      if ((j.is_list() && j.size() != 2) || before < 0 || after < 0) throw DataError("");
-    };
-    try {
-      if (p.is_list() && p.size() != 2) throw DataError("");
-      pair(p.is_list() ? p.at(size_t{0}) : p, padding_.top, padding_.bottom);
-      pair(p.is_list() ? p.at(size_t{1}) : p, padding_.left, padding_.right);
-    } catch (const DataError&) {
-      throw UsageError(
-          fmt::format("parameter 'padding': expected p, [vertical, horizontal] or [[top, bottom], "
-                      "[left, right]], found {}",
-                      p.dump()));
-    }
-  }
+  explicit ZeroPadding(const ZeroPaddingOptions<rank>& options)
+      : border_(border_of("padding", options.padding, rank)) {}
 
   LayerPlan plan(const PlanRequest& request) const override {
-    expect_inputs(request, 1, 4);
+    expect_inputs(request, 1, rank);
     const opencl::PadProblem problem = problem_of(request);
     const int h = problem.top + problem.h + problem.bottom,
               w = problem.left + problem.w + problem.right;
     LayerPlan p;
     p.request = request;
-    p.outputs = {{problem.batch, h, w, problem.channels}};
+    p.outputs = {from_image({problem.batch, h, w, problem.channels}, rank)};
     p.strided_inputs = p.strided_outputs = true;
     p.window =
         Window::local({problem.h, h, 1, 1, 1, problem.top}, {problem.w, w, 1, 1, 1, problem.left});
@@ -72,8 +59,12 @@ class ZeroPadding2D : public Layer {
 
  private:
   opencl::PadProblem problem_of(const PlanRequest& request) const {
-    const Shape& x = request.inputs[0];
-    opencl::PadProblem p = request.halo ? opencl::PadProblem{} : padding_;
+    const Shape x = as_image(request.inputs[0]);
+    opencl::PadProblem p;
+    if (!request.halo) {
+      p.top = border_.top, p.bottom = border_.bottom;
+      p.left = border_.left, p.right = border_.right;
+    }
     p.batch = x[0];
     p.h = x[1];
     p.w = x[2];
@@ -81,16 +72,24 @@ class ZeroPadding2D : public Layer {
     return p;
   }
 
-  opencl::PadProblem padding_;
+  Border border_;
 };
+
+template <int rank>
+Parameters<ZeroPaddingOptions<rank>> parameters(const char* help) {
+  Parameters<ZeroPaddingOptions<rank>> p;
+  p.add("padding", &ZeroPaddingOptions<rank>::padding, help);
+  return p;
+}
 
 }  // namespace
 
 void register_zero_padding2d(Registrar& r) {
-  Parameters<ZeroPaddingOptions> p;
-  p.add("padding", &ZeroPaddingOptions::padding,
-        "p, [vertical, horizontal] or [[top, bottom], [left, right]]");
-  r.add<ZeroPadding2D>("ZeroPadding2D", "zeros round an image", std::move(p));
+  r.add<ZeroPadding<4>>(
+      "ZeroPadding2D", "zeros round an image",
+      parameters<4>("p, [vertical, horizontal] or [[top, bottom], [left, right]]"));
+  r.add<ZeroPadding<3>>("ZeroPadding1D", "zeros before and behind a sequence",
+                        parameters<3>("p or [before, after]"));
 }
 
 }  // namespace ocellus::layers

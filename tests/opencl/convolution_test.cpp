@@ -38,6 +38,11 @@ const Case kCases[] = {
     {2, 8, 8, 12, 18, 3, 3, 1, 1, true, 3},    // groups
     {1, 10, 9, 16, 16, 3, 3, 2, 1, true, 16},  // depthwise
     {1, 6, 5, 6, 12, 3, 3, 1, 1, true, 6},     // depthwise with a multiplier
+    {2, 5, 21, 32, 32, 3, 3, 1, 1, true, 32},  // rows of all tile widths
+    {1, 9, 29, 40, 40, 3, 3, 2, 1, true, 40},  // vectors of 8 channels
+    {1, 6, 13, 20, 20, 5, 5, 1, 1, true, 20},  // of 4
+    {2, 4, 12, 19, 19, 3, 2, 1, 2, true, 19},  // of 16 and a rest, dilated
+    {1, 8, 7, 3, 3, 1, 3, 3, 1, false, 3},     // few channels, stride over the kernel
     {1, 3, 3, 70, 66, 3, 3},                   // image smaller than a Winograd tile
     {1, 4, 6, 11, 5, 3, 3, 3, 2},              // stride and dilation
     {1, 7, 7, 10, 100, 7, 7, 1, 1, false},     // the whole image: a dense layer in disguise
@@ -229,8 +234,8 @@ BOOST_AUTO_TEST_CASE(all_passes) {
 }
 
 BOOST_AUTO_TEST_CASE(forward_with_an_epilogue) {
-  for (const Case& c :
-       {kCases[1], kCases[3], kCases[5], kCases[8], kCases[11], kCases[15], kCases[18]}) {
+  for (const Case& c : {kCases[1], kCases[3], kCases[5], kCases[8], kCases[11], kCases[15],
+                        kCases[18], kCases[19], kCases[21]}) {
     ConvolutionProblem p = problem_of(c);
     p.epilogue = {{{Stage::Kind::affine, ""},
                    {Stage::Kind::merge, "x0 - x1"},

@@ -14,6 +14,7 @@
 #include "ocellus/opencl/pooling.hpp"
 #include "ocellus/opencl/random.hpp"
 #include "ocellus/opencl/reduce.hpp"
+#include "ocellus/opencl/resample.hpp"
 #include "ocellus/opencl/softmax.hpp"
 #include "opencl/testing.hpp"
 
@@ -234,6 +235,20 @@ void check_movement(Checker& c) {
   c.check("pad", large, padded);
   crop(c.queue(), p, large.operand(), out.operand());
   c.check("crop", out, same);
+
+  Doubles larger;  // columns twice as many: 0, 1/4, 3/4, 1 1/4, ... of the way
+  for (int i = 0; i < 3; ++i)
+    for (int j = 0; j < 12; ++j)
+      for (int ch = 0; ch < columns; ++ch) {
+        const double at = std::clamp(j / 2.0 - 0.25, 0.0, 5.0);
+        const int low = static_cast<int>(at), high = std::min(low + 1, 5);
+        larger.push_back((1 - at + low) * x[(i * 6 + low) * columns + ch] +
+                         (at - low) * x[(i * 6 + high) * columns + ch]);
+      }
+  Guarded resampled(c.device(), 36, columns);
+  Resample(c.device(), 1, columns, ResampleAxis::nearest(3, 3), ResampleAxis::linear(6, 12))
+      .run(c.queue(), in.operand(), resampled.operand());
+  c.check("resample", resampled, larger, 4);
 }
 
 void check_random(Checker& c) {
@@ -304,12 +319,15 @@ void check_gemm(Checker& c, bool transpose_a, bool transpose_b) {
   }
 }
 
-void check_convolution(Checker& c, int channels, int filters, int stride) {
+// With as many groups as channels where `depthwise`.
+void check_convolution(Checker& c, int channels, int filters, int stride, bool depthwise = false) {
   ConvolutionProblem p;
   p.batch = 2, p.in_channels = channels, p.out_channels = filters;
+  if (depthwise) p.groups = channels;
+  const int group_in = channels / p.groups, group_out = filters / p.groups;
   p.h = Axis::same(6, 3, stride), p.w = Axis::same(7, 3, stride);
   const int in = p.batch * p.h.in * p.w.in, out = p.batch * p.h.out * p.w.out,
-            weights = 9 * channels * filters;
+            weights = 9 * group_in * filters;
   const auto x = random_values(in * channels, 1), w = random_values(weights, 2),
              dy = random_values(out * filters, 3);
   Doubles y(out * filters), dx(in * channels), dw(weights);
@@ -321,7 +339,8 @@ void check_convolution(Checker& c, int channels, int filters, int stride) {
       const int pixel = (o / p.w.out / p.h.out * p.h.in + i) * p.w.in + j;
       for (int ci = 0; ci < channels; ++ci)
         for (int co = 0; co < filters; ++co) {
-          const int at = (tap * channels + ci) * filters + co;
+          if (ci / group_in != co / group_out) continue;
+          const int at = (tap * group_in + ci % group_in) * filters + co;
           y[o * filters + co] += double(x[pixel * channels + ci]) * w[at];
           dx[pixel * channels + ci] += double(dy[o * filters + co]) * w[at];
           dw[at] += double(x[pixel * channels + ci]) * dy[o * filters + co];
@@ -330,7 +349,8 @@ void check_convolution(Checker& c, int channels, int filters, int stride) {
   Guarded dev_x = c.matrix(in, channels, x), dev_w = c.matrix(1, weights, w),
           dev_dy = c.matrix(out, filters, dy);
   const auto name = [&](const char* pass, const std::string& algorithm) {
-    return fmt::format("convolution {} {} {} to {}/{}", pass, algorithm, channels, filters, stride);
+    return fmt::format("{} {} {} {} to {}/{}", depthwise ? "depthwise" : "convolution", pass,
+                       algorithm, channels, filters, stride);
   };
   for (const std::string& algorithm : ConvolutionForward::algorithms(c.device(), p)) {
     Guarded result(c.device(), out, filters);
@@ -375,6 +395,8 @@ int check_family(const std::string& selector, const std::string& family) {
   for (int flags = 0; flags < 4; ++flags) check_gemm(c, flags & 1, flags & 2);
   check_convolution(c, 3, 5, 1);
   check_convolution(c, 17, 18, 2);
+  check_convolution(c, 17, 17, 1, true);
+  check_convolution(c, 8, 16, 2, true);
   return c.failures();
 }
 

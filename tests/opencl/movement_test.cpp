@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "ocellus/opencl/resample.hpp"
 #include "operands.hpp"
 
 using namespace ocellus;
@@ -207,5 +208,32 @@ BOOST_AUTO_TEST_CASE(padding_and_its_gradient) {
       check_same(back, sum(x, x), describe(*device) + " crop, adding");
       cl::crop(device->compute(), p, large, back);
       check_same(back, x, describe(*device) + " crop");
+      cl::pad(device->compute(), p, small, large, true);
+      check_same(large, sum(y, y), describe(*device) + " pad, adding");
     }
+}
+
+// TensorFlow's half-pixel rule along one axis.
+BOOST_AUTO_TEST_CASE(resampling_weights) {
+  const auto dense = [](const cl::ResampleAxis& a) {
+    std::vector<float> m(size_t(a.out) * a.in);
+    for (int o = 0; o < a.out; ++o)
+      for (int t = a.begin[o]; t < a.begin[o + 1]; ++t) m[o * a.in + a.index[t]] += a.weight[t];
+    return m;
+  };
+  using Values = std::vector<float>;
+  const auto linear = cl::ResampleAxis::linear(2, 4);
+  BOOST_CHECK(dense(linear) == (Values{1, 0, 0.75f, 0.25f, 0.25f, 0.75f, 0, 1}));
+  BOOST_CHECK(dense(linear.transposed()) == (Values{1, 0.75f, 0.25f, 0, 0, 0.25f, 0.75f, 1}));
+  BOOST_CHECK(dense(cl::ResampleAxis::linear(4, 2)) ==
+              (Values{0.5f, 0.5f, 0, 0, 0, 0, 0.5f, 0.5f}));
+  BOOST_CHECK(dense(cl::ResampleAxis::nearest(3, 2)) == (Values{1, 0, 0, 0, 0, 1}));
+  BOOST_CHECK(dense(linear.within(-1, 1)) == (Values{0, 0.25f, 0.75f, 1}));
+}
+
+BOOST_AUTO_TEST_CASE(wrong_resampling_is_refused) {
+  const auto device = both_families()[0];
+  cl::ResampleAxis axis = cl::ResampleAxis::nearest(3, 5);
+  axis.index[2] = 3;
+  BOOST_CHECK_THROW(cl::Resample(*device, 1, 1, axis, axis), Error);
 }

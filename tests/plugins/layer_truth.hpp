@@ -155,15 +155,18 @@ struct HaloPatches {
   HaloPatches(const PlanRequest& full, const LayerPlan& plan, const LayerData& data,
               std::mt19937& random)
       : request(full) {
-    const Shape &x = full.inputs[0], &y = plan.outputs[0];
+    const Shape x = image(full.inputs[0]), y = image(plan.outputs[0]);
     const Axis h(plan.window.h, x[1], y[1], random), w(plan.window.w, x[2], y[2], random);
     const int channels = x[3];
     request.halo = true;
     request.full_h = x[1];
     request.full_w = x[2];
     request.input_gradients = request.parameter_gradients = false;
-    request.inputs = {{9, h.in_size, w.in_size, channels}};
-    output_shape = {9, h.size, w.size, y[3]};
+    const bool sequence = full.inputs[0].rank() == 3;
+    request.inputs = {sequence ? Shape{9, w.in_size, channels}
+                               : Shape{9, h.in_size, w.in_size, channels}};
+    box_h = h.size, box_w = w.size;
+    output_shape = sequence ? Shape{9, w.size, y[3]} : Shape{9, h.size, w.size, y[3]};
     input = {request.inputs[0], {}};
     // What is excluded may hold anything.
     const float fill = plan.window.fill == Window::Fill::zero                ? 0.0f
@@ -186,22 +189,25 @@ struct HaloPatches {
 
   /// The same boxes of a whole output.
   std::vector<double> cut(const ReferenceTensor& y) const {
+    const Shape s = image(y.shape);
     std::vector<double> values;
     for (const auto& [top, left] : boxes)
-      for (int a = top; a < top + output_shape[1]; ++a)
-        for (int b = left; b < left + output_shape[2]; ++b)
-          for (int c = 0; c < output_shape[3]; ++c)
-            values.push_back(y.values[(a * y.shape[2] + b) * y.shape[3] + c]);
+      for (int a = top; a < top + box_h; ++a)
+        for (int b = left; b < left + box_w; ++b)
+          for (int c = 0; c < s[3]; ++c) values.push_back(y.values[(a * s[2] + b) * s[3] + c]);
     return values;
   }
 
   PlanRequest request;
   Shape output_shape;
+  int box_h = 0, box_w = 0;
   HostTensor input;
   std::vector<int32_t> origins;
   std::vector<std::pair<int, int>> boxes;
 
  private:
+  /// A sequence (N, L, C) as an image of one row.
+  static Shape image(const Shape& s) { return s.rank() == 3 ? Shape{s[0], 1, s[1], s[2]} : s; }
   /// A random size, and its first, a random and its last place along one axis.
   struct Axis {
     Axis(const WindowAxis& window, int, int out, std::mt19937& random)

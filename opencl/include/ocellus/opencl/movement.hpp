@@ -63,7 +63,8 @@ struct PadProblem {
   int top = 0, bottom = 0, left = 0, right = 0;
   float value = 0;
 };
-OCELLUS_API void pad(Queue& queue, const PadProblem& p, const Operand& x, const Operand& y);
+OCELLUS_API void pad(Queue& queue, const PadProblem& p, const Operand& x, const Operand& y,
+                     bool accumulate = false);
 OCELLUS_API void crop(Queue& queue, const PadProblem& p, const Operand& y, const Operand& x,
                       bool accumulate = false);
 

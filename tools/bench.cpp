@@ -88,12 +88,17 @@ Json bench_gemm(Tool& tool, const Options& o) {
 
 struct ConvolutionCase {
   int size, in, out, kernel, stride;
+  int groups = 1;
 };
-// Shapes that common networks are made of; the 3x3 ones are VGG16's.
+// Shapes that common networks are made of; the 3x3 ones are VGG16's, those in groups MobileNet's
+// and EfficientNet's.
 constexpr ConvolutionCase convolution_cases[] = {
-    {224, 3, 64, 3, 1},   {112, 64, 128, 3, 1}, {56, 128, 256, 3, 1},
-    {28, 256, 512, 3, 1}, {14, 512, 512, 3, 1}, {28, 1, 16, 5, 1},
-    {56, 64, 256, 1, 1},  {224, 3, 64, 7, 2},   {56, 128, 128, 3, 2},
+    {224, 3, 64, 3, 1},        {112, 64, 128, 3, 1},      {56, 128, 256, 3, 1},
+    {28, 256, 512, 3, 1},      {14, 512, 512, 3, 1},      {28, 1, 16, 5, 1},
+    {56, 64, 256, 1, 1},       {224, 3, 64, 7, 2},        {56, 128, 128, 3, 2},
+    {112, 32, 32, 3, 1, 32},   {112, 64, 64, 3, 2, 64},   {56, 128, 128, 3, 1, 128},
+    {28, 256, 256, 3, 1, 256}, {14, 512, 512, 3, 1, 512}, {7, 1024, 1024, 3, 1, 1024},
+    {28, 240, 240, 5, 1, 240},
 };
 
 Json bench_convolution(Tool& tool, const Options& o) {
@@ -106,10 +111,15 @@ Json bench_convolution(Tool& tool, const Options& o) {
     p.h = p.w = opencl::Axis::same(c.size, c.kernel, c.stride);
     p.in_channels = c.in;
     p.out_channels = c.out;
+    p.groups = c.groups;
+    const auto able = opencl::ConvolutionForward::algorithms(device, p);
+    if (!o.algorithm.empty() && std::ranges::find(able, o.algorithm) == able.end()) continue;
     const Tensor x = random_tensor(device, {p.batch, c.size, c.size, c.in}),
-                 k = random_tensor(device, {c.kernel, c.kernel, c.in, c.out}),
+                 k = random_tensor(device, {c.kernel, c.kernel, c.in / c.groups, c.out}),
                  dy = random_tensor(device, {p.batch, p.h.out, p.w.out, c.out}),
                  y = Tensor::make(device, dy.shape, "output");
+    const double bytes =
+        4.0 * static_cast<double>(x.shape.elements() + k.shape.elements() + y.shape.elements());
     const auto add = [&](const char* pass, const std::string& algorithm, double ms) {
       rows.push_back(
           Json::Object{{"pass", pass},
@@ -117,9 +127,11 @@ Json bench_convolution(Tool& tool, const Options& o) {
                        {"kernel", fmt::format("{0}x{0}", c.kernel)},
                        {"stride", c.stride},
                        {"filters", c.out},
+                       {"groups", c.groups},
                        {"algorithm", algorithm},
                        {"ms", ms},
-                       {"gflops", 2 * p.multiply_adds() / ms / 1e6}});
+                       {"gflops", 2 * p.multiply_adds() / ms / 1e6},
+                       {"gbytes_per_s", bytes / ms / 1e6}});
     };
     const auto packed_run = [&](const char* pass, const auto& op, auto&& run) {
       const opencl::Buffer packed = scratch(device, op.packed_bytes()),

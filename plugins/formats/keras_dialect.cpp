@@ -168,7 +168,9 @@ bool is_unwritable(const std::string& type, const std::string& key) {
 
 // Keys younger than tf.keras 2.4, left out at their default.
 bool is_young(const std::string& key) {
-  static const std::set<std::string> keys = {"keepdims", "invert", "groups"};
+  static const std::set<std::string> keys = {
+      "keepdims",  "invert",     "groups",   "pad_to_aspect_ratio",
+      "fill_mode", "fill_value", "antialias"};
   return keys.count(key) != 0;
 }
 
@@ -282,8 +284,10 @@ class LayerReader {
       return;
     }
     if (value.is_null() && !p->nullable) return;
-    // "axis": [3]
-    const bool list_of_one = key == "axis" && value.is_list() && value.size() == 1;
+    // "axis": [3], and all that 1-D layers have: "kernel_size": [3]
+    const bool list_of_one =
+        (key == "axis" || (p->type == ParameterInfo::Type::integer && !p->list)) &&
+        value.is_list() && value.size() == 1;
     layer_.parameters[key] = list_of_one ? value.at(size_t{0}) : value;
   }
 

@@ -32,7 +32,17 @@ struct TransposeOptions {
   std::string kernel_initializer = "glorot_uniform", bias_initializer = "zeros";
 };
 
-/// The axis of the convolution whose gradient this is: from the layer's output to its input.
+/// The axis of the convolution whose gradient this is, on a halo: all outputs whose taps lie
+/// inside.
+opencl::Axis halo_axis(int in, int kernel, int dilation) {
+  opencl::Axis a{0, in, kernel, 1, dilation, 0};
+  a.pad_before = a.extent() - 1;
+  a.in = in - a.pad_before;
+  if (a.in < 1) throw ShapeError(fmt::format("a halo of {} pixels has an empty output", in));
+  return a;
+}
+
+/// The axis of that convolution: from the layer's output to its input.
 opencl::Axis transposed_axis(int in, int kernel, int stride, int dilation, bool same,
                              std::optional<int> output_padding) {
   opencl::Axis a{0, in, kernel, stride, dilation, 0};
@@ -163,8 +173,13 @@ class ConvTranspose : public Layer {
     const bool same = o.padding == "same";
     opencl::ConvolutionProblem p;
     p.batch = x[0];
-    p.h = transposed_axis(x[1], kernel.h, strides.h, dilation.h, same, extra_h);
-    p.w = transposed_axis(x[2], kernel.w, strides.w, dilation.w, same, extra_w);
+    if (request.halo && strides == Size{1, 1}) {  // others are not asked: see Window::upsample
+      p.h = halo_axis(x[1], kernel.h, dilation.h);
+      p.w = halo_axis(x[2], kernel.w, dilation.w);
+    } else {
+      p.h = transposed_axis(x[1], kernel.h, strides.h, dilation.h, same, extra_h);
+      p.w = transposed_axis(x[2], kernel.w, strides.w, dilation.w, same, extra_w);
+    }
     p.in_channels = o.filters;
     p.out_channels = x[3];
     return p;

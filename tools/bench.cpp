@@ -69,19 +69,21 @@ Json bench_gemm(Tool& tool, const Options& o) {
   opencl::Device& device = *tool.device();
   Json rows = Json::list();
   for (const int n : o.sizes.empty() ? std::vector<int>{256, 512, 1024, 2048} : o.sizes) {
-    const opencl::Gemm gemm(device, {.m = n, .n = n, .k = n}, o.algorithm);
-    const Tensor a = random_tensor(device, {n, n}), b = random_tensor(device, {n, n}),
-                 c = Tensor::make(device, {n, n}, "product");
+    const int m = o.batch ? o.batch : n;
+    const opencl::Gemm gemm(device, {.m = m, .n = n, .k = n}, o.algorithm);
+    const Tensor a = random_tensor(device, {m, n}), b = random_tensor(device, {n, n}),
+                 c = Tensor::make(device, {m, n}, "product");
     const opencl::Buffer workspace = scratch(device, gemm.workspace_bytes());
     const double ms = time_of(device.compute(), o.repeat, [&] {
       gemm.run(device.compute(), a.operand(), b.operand(), c.operand(), {}, workspace);
     });
-    rows.push_back(Json::Object{{"m", n},
+    rows.push_back(Json::Object{{"m", m},
                                 {"n", n},
                                 {"k", n},
                                 {"algorithm", gemm.algorithm()},
                                 {"ms", ms},
-                                {"gflops", 2.0 * n * n * n / ms / 1e6}});
+                                {"gflops", 2.0 * m * n * n / ms / 1e6},
+                                {"gb_per_s", 4.0 * (1.0 * n * n + 2.0 * m * n) / ms / 1e6}});
   }
   return rows;
 }
@@ -320,7 +322,11 @@ void bench(Tool& tool) {
   Options o;
   tool.line.argument("WHAT", o.what);
   tool.line.argument("MODEL", o.model, false);
-  tool.line.flag("batch", o.batch, "images a step; 0: 1, or 128 in training").min(0);
+  tool.line
+      .flag("batch", o.batch,
+            "images a step; 0: 1, or 128 in training. gemm: rows of the left matrix; 0: as many as "
+            "columns")
+      .min(0);
   tool.line.flag("repeat", o.repeat, "timed runs, whose median counts").min(1);
   tool.line.flag("sizes", o.sizes, "gemm: sides of the square matrices").min(1);
   tool.line.flag("algorithm", o.algorithm,

@@ -11,7 +11,7 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kGemmVector, &kGemmTiled, &kGemmClblast, &kGemmNaive};
+  static const std::array kEntries{&kGemmThinVector, &kGemmVector, &kGemmTiled, &kGemmClblast, &kGemmNaive};
   return kEntries;
 }
 

@@ -33,6 +33,6 @@ struct GemmEntry {
   std::unique_ptr<GemmAlgorithm> (*make)(Device& device, const GemmProblem& problem);
 };
 
-extern const GemmEntry kGemmNaive, kGemmVector, kGemmTiled, kGemmClblast;
+extern const GemmEntry kGemmNaive, kGemmVector, kGemmThinVector, kGemmTiled, kGemmClblast;
 
 }  // namespace ocellus::opencl

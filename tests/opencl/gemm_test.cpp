@@ -21,7 +21,7 @@ struct Case {
 const Case kCases[] = {{1, 1, 1},     {1, 10, 84},     {7, 13, 5},    {12, 32, 16},  {11, 31, 7},
                        {13, 33, 17},  {24, 64, 32},    {25, 65, 33},  {63, 127, 65}, {1, 513, 257},
                        {129, 1, 300}, {128, 120, 400}, {128, 10, 84}, {400, 120, 8}, {31, 97, 701},
-                       {200, 40, 1},  {61, 200, 1031}};
+                       {200, 40, 1},  {61, 200, 1031}, {8, 47, 530},  {3, 1000, 129}};
 
 std::vector<double> reference(const GemmProblem& p, const std::vector<float>& a,
                               const std::vector<float>& b, const std::vector<float>& c) {

@@ -564,8 +564,8 @@ class Translator {
 
   // Extents of one item of the operation's input.
   std::vector<int> item_of(int x) const {
-    const auto extents = fixed_shape(x).without_batch().extents();
-    return {extents.begin(), extents.end()};
+    const Shape item = fixed_shape(x).without_batch();
+    return {item.extents().begin(), item.extents().end()};
   }
 
   static int axis_in(const Json& j, int rank) {

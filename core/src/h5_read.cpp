@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <fstream>
 #include <mutex>
@@ -80,6 +81,8 @@ std::optional<DType> array_type(hid_t type) {
   switch (H5Tget_class(type)) {
     case H5T_FLOAT:
       return DType::f32;
+    case H5T_OPAQUE:  // numpy's bfloat16, which HDF5 does not know
+      return size == 2 ? std::optional(DType::f32) : std::nullopt;
     case H5T_ENUM:
       return size == 1 ? std::optional(DType::u8) : std::nullopt;  // h5py's bool
     case H5T_INTEGER: {
@@ -163,11 +166,23 @@ struct Dataset {
     return *t;
   }
 
-  // Booleans are read as they are stored: HDF5 does not convert enumerations to numbers.
+  bool is_bfloat16() const { return H5Tget_class(type.id()) == H5T_OPAQUE; }
+
+  // Booleans and bfloat16 are read as they are stored: HDF5 does not convert them to numbers.
   hid_t memory_type(DType t) const {
-    return H5Tget_class(type.id()) == H5T_ENUM ? type.id() : h5::memory_type(t);
+    return H5Tget_class(type.id()) == H5T_ENUM || is_bfloat16() ? type.id() : h5::memory_type(t);
   }
 };
+
+// The first half of `values` holds bfloat16 numbers: the upper halves of floats.
+void widen_bfloat16(std::span<float> values) {
+  const auto* narrow = reinterpret_cast<const std::byte*>(values.data());
+  for (size_t i = values.size(); i-- > 0;) {
+    uint16_t upper;
+    std::memcpy(&upper, narrow + 2 * i, sizeof upper);
+    values[i] = std::bit_cast<float>(uint32_t{upper} << 16);
+  }
+}
 
 Shape shape_of(const Extents& e, const std::string& place) {
   std::vector<int> of;
@@ -328,6 +343,7 @@ Array H5Reader::read(std::string_view path) const {
     checked(H5Dread(d.object.id(), d.memory_type(type), H5S_ALL, H5S_ALL, H5P_DEFAULT,
                     out.bytes().data()),
             where, "cannot be read");
+  if (d.is_bfloat16()) widen_bfloat16(out.f32());
   return out;
 }
 
@@ -354,6 +370,7 @@ Array H5Reader::read_rows(std::string_view path, int first, int count) const {
   checked(H5Dread(d.object.id(), d.memory_type(type), memory.id(), d.space.id(), H5P_DEFAULT,
                   out.bytes().data()),
           where, "cannot be read");
+  if (d.is_bfloat16()) widen_bfloat16(out.f32());
   return out;
 }
 

@@ -90,6 +90,24 @@ BOOST_AUTO_TEST_CASE(weights) {
                    "keras3", "adam");
 }
 
+BOOST_AUTO_TEST_CASE(weights_of_16_bits) {
+  for (const char* name : {"bfloat16", "float16"})
+    for (const char* ending : {".keras", ".h5"}) {
+      BOOST_TEST_CONTEXT(name << ending) {
+        Lines log;
+        const ModelDocument d = open(container("keras3", name, ending), log);
+        BOOST_REQUIRE_EQUAL(log.warnings.size(), 2u);  // a layer each: computed in float32
+        BOOST_TEST((holds(log.warnings[0], name) && holds(log.warnings[0], "float32")));
+        const H5Reader io(container("keras3", name, ".io.h5"));
+        size_t i = 0;
+        for (const WeightsRecord& r : d.weights)
+          for (const Array& w : r.values)
+            BOOST_TEST(same_bits(w, io.read("/weights/" + std::to_string(i++))), r.layer);
+        BOOST_TEST(i == 6u);
+      }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(weights_of_another_model_are_refused) {
   SilentLog log;
   const auto counts = [](const DataError& e) {

@@ -10,10 +10,12 @@
 #include "ocellus/core/call.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
+#include "ocellus/core/h5.hpp"
 #include "ocellus/core/model_format.hpp"
 #include "ocellus/core/published.hpp"
 #include "ocellus/core/text.hpp"
 #include "ocellus/core/trial.hpp"
+#include "ocellus/core/zip.hpp"
 
 namespace ocellus {
 namespace fs = std::filesystem;
@@ -70,6 +72,28 @@ ModelDocument open_short_form(const Registry& registry, const fs::path& file) {
   return document;
 }
 
+// What an HDF5 file or a zip archive holds at its root: "; an HDF5 file with the groups a, b".
+std::string found_in(const fs::path& file) {
+  std::string start(4, '\0');
+  std::ifstream in(file, std::ios::binary);
+  if (!in.read(start.data(), 4)) return {};
+  const auto list = [](const char* what, const std::vector<std::string>& names) {
+    constexpr size_t most = 8;
+    std::string text;
+    for (size_t i = 0; i < std::min(names.size(), most); ++i)
+      text += (i ? ", " : "") + names[i].substr(0, 40);
+    if (names.size() > most) text += ", ...";
+    return fmt::format("; it is {} {}", what, text.empty() ? "nothing" : text);
+  };
+  try {
+    if (start == "\x89HDF") return list("an HDF5 file with", H5Reader(file).members("/"));
+    if (start == "PK\x03\x04") return list("a zip archive with", ZipReader(file).entries());
+  } catch (const DataError& e) {
+    return fmt::format("; {}", e.what());
+  }
+  return {};
+}
+
 // The format that knows the file by its content.
 std::shared_ptr<ModelFormat> format_of(const Registry& registry, const fs::path& file) {
   std::string known;
@@ -78,8 +102,8 @@ std::shared_ptr<ModelFormat> format_of(const Registry& registry, const fs::path&
     if (format->recognizes(file)) return format;
     known += (known.empty() ? "" : ", ") + info->name;
   }
-  throw DataError(fmt::format("{}: not a model in a known format ({})", file.string(),
-                              known.empty() ? "none is loaded" : known));
+  throw DataError(fmt::format("{}: not a model in a known format ({}){}", file.string(),
+                              known.empty() ? "none is loaded" : known, found_in(file)));
 }
 
 ModelDocument open_file(const Registry& registry, const fs::path& file, bool trust) {

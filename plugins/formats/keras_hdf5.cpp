@@ -47,7 +47,7 @@ Opened open(const H5Reader& file, const Registry& registry, std::vector<std::str
   const std::string config = file.text("/", "model_config", "");
   if (config.empty())
     throw DataError(fmt::format(
-        "{}: holds weights without their model: name the model, and this file for its weights",
+        "{}: holds weights without their model: name the model, with --weights and this file",
         file.name()));
   const int version = major_version(file, {"", weights_group}, 2);
   return open_config(Json::parse(config, file.name() + ": model_config"), version, file, registry,

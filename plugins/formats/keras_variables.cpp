@@ -203,7 +203,7 @@ class KerasWeights : public ModelFormat {
 
   ModelDocument read(const fs::path& path, const Registry&) const override {
     throw DataError(fmt::format(
-        "{}: holds weights without their model: name the model, and this file for its weights",
+        "{}: holds weights without their model: name the model, with --weights and this file",
         path.string()));
   }
 

@@ -173,6 +173,17 @@ BOOST_AUTO_TEST_CASE(from_logits_stays) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
+BOOST_AUTO_TEST_CASE(files_that_are_no_models_say_what_they_hold) {
+  TemporaryDirectory dir;
+  const auto says = [](const char* what) {
+    return [what](const DataError& e) { return holds(e.what(), what); };
+  };
+  ZipWriter::write(dir / "a.keras", [](ZipWriter& zip) { zip.add("photo.png", std::string("x")); });
+  BOOST_CHECK_EXCEPTION(open(dir / "a.keras"), DataError, says("a zip archive with photo.png"));
+  H5Writer::write(dir / "b.h5", [](H5Writer& file) { file.group("/spectra"); });
+  BOOST_CHECK_EXCEPTION(open(dir / "b.h5"), DataError, says("an HDF5 file with spectra"));
+}
+
 BOOST_AUTO_TEST_CASE(damaged_archives_are_refused) {
   TemporaryDirectory dir;
   const std::vector<std::byte> whole = read_file(container("keras3", "adam", ".keras"));

@@ -25,7 +25,7 @@ BOOST_AUTO_TEST_CASE(outputs_equal_those_of_keras) {
           const ModelDocument d = open(fixtures / version / (name + ".h5"), log);
           BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
           const H5Reader io(fixtures / version / (name + ".io.h5"));
-          check_close(predict(d, io.read("/input")), io.read("/output"), 1e-4);
+          check_close(predict(d, io.read("/input")), io.read("/output"), 1e-5);
         }
       }
 }

@@ -4,67 +4,21 @@
 
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "ocellus/core/error.hpp"
-#include "ocellus/core/network.hpp"
-#include "ocellus/core/receptive_field.hpp"
+#include "ocellus/core/inspection.hpp"
 #include "tool.hpp"
 
 namespace ocellus::tools {
 namespace {
 
-// A line of the table: one layer of the model, its activation folded in, all its calls together.
-struct Row {
-  std::string name, type;
-  Shape shape;
-  int64_t parameters = 0;
-  double multiply_adds = 0;
-  std::optional<ReceptiveField> field;
+struct Summary {
+  std::string address;
+  Inspection inspection;
+  std::optional<Preprocessing> preprocessing;
+  std::vector<std::string> classes, warnings;
 };
-
-// Fields of the nodes; none where the paths of the graph do not agree (the reason goes to the log).
-std::vector<std::optional<ReceptiveField>> fields_of(const Network& network, Log& log) {
-  std::vector<std::optional<ReceptiveField>> fields(network.nodes().size());
-  try {
-    const auto known = receptive_fields(network);
-    for (size_t i = 0; i < fields.size(); ++i) fields[i] = known[i];
-  } catch (const ShapeError& e) {
-    log.warning(fmt::format("no receptive fields: {}", e.what()));
-  }
-  return fields;
-}
-
-std::vector<Row> rows_of(const Network& network, Log& log) {
-  const auto fields = fields_of(network, log);
-  std::vector<Row> rows;
-  std::map<int, size_t> row_of_layer;
-  for (size_t i = 0; i < network.nodes().size(); ++i) {
-    const NetworkNode& node = network.nodes()[i];
-    if (node.layer < 0) {
-      rows.push_back({node.name, "Input", node.outputs.at(0), 0, 0, fields[i]});
-      continue;
-    }
-    const NetworkLayer& layer = network.layers()[static_cast<size_t>(node.layer)];
-    PlanRequest request;
-    for (const NodeOutput in : node.inputs) request.inputs.push_back(network.shape(in));
-    const double multiply_adds = layer.layer->plan(request).multiply_adds;
-    if (layer.record < 0) {  // an activation parameter: part of the row of the layer before it
-      const auto owner =
-          row_of_layer.find(network.nodes()[static_cast<size_t>(node.inputs.at(0).node)].layer);
-      if (owner != row_of_layer.end()) rows[owner->second].multiply_adds += multiply_adds;
-      continue;
-    }
-    const auto [at, first_call] = row_of_layer.try_emplace(node.layer, rows.size());
-    if (first_call) {
-      Row row{layer.name, layer.type, node.outputs.at(0), 0, 0, fields[i]};
-      for (const ParameterSpec& p : layer.plan.parameters) row.parameters += p.shape.elements();
-      for (const ParameterSpec& p : layer.plan.states) row.parameters += p.shape.elements();
-      rows.push_back(row);
-    }
-    rows[at->second].multiply_adds += multiply_adds;
-  }
-  return rows;
-}
 
 // One number where both axes agree, else [height, width].
 Json whole(double v) { return v == std::floor(v) ? Json(static_cast<int64_t>(v)) : Json(v); }
@@ -72,26 +26,58 @@ Json both_axes(double h, double w) {
   return h == w ? whole(h) : Json(Json::List{whole(h), whole(w)});
 }
 
-Json to_json(const Row& r) {
+Json shape_json(const std::optional<Shape>& s) {
+  if (!s) return {};
   Json shape = Json::List{nullptr};
-  for (int axis = 1; axis < r.shape.rank(); ++axis) shape.push_back(r.shape[axis]);
+  for (int axis = 1; axis < s->rank(); ++axis) shape.push_back((*s)[axis]);
+  return shape;
+}
+
+Json to_json(const LayerRow& r) {
   Json field;
   if (r.field && !r.field->global)
     field = Json::Object{{"size", both_axes(r.field->h.size, r.field->w.size)},
                          {"jump", both_axes(r.field->h.jump, r.field->w.jump)},
                          {"start", both_axes(r.field->h.start, r.field->w.start)}};
-  return Json::Object{{"name", r.name},
-                      {"type", r.type},
-                      {"shape", shape},
-                      {"parameters", r.parameters},
-                      {"multiply_adds", static_cast<int64_t>(r.multiply_adds)},
-                      {"receptive_field", field}};
+  Json j = Json::Object{
+      {"name", r.name},
+      {"type", r.type},
+      {"shape", shape_json(r.shape)},
+      {"parameters", r.parameters},
+      {"multiply_adds", r.multiply_adds ? Json(static_cast<int64_t>(*r.multiply_adds)) : Json()},
+      {"receptive_field", field}};
+  if (!r.problem.empty()) j["problem"] = r.problem;
+  return j;
 }
 
-std::string shape_text(const Shape& s) {
+Json to_json(const Summary& s) {
+  const Inspection& i = s.inspection;
+  Json layers = Json::list();
+  for (const LayerRow& r : i.layers) layers.push_back(to_json(r));
+  return Json::Object{{"model", s.address},
+                      {"name", i.name},
+                      {"parameters", i.parameters},
+                      {"multiply_adds", static_cast<int64_t>(i.multiply_adds)},
+                      {"depth", i.depth},
+                      {"runs", i.refusal.empty()},
+                      {"refusal", i.refusal.empty() ? Json() : Json(i.refusal)},
+                      {"preprocessing", s.preprocessing ? s.preprocessing->to_json() : Json()},
+                      {"classes", Json::list_of(s.classes)},
+                      {"warnings", Json::list_of(s.warnings)},
+                      {"layers", layers}};
+}
+
+std::string shape_text(const std::optional<Shape>& s) {
+  if (!s) return "?";
   std::string text;
-  for (int axis = 1; axis < s.rank(); ++axis)
-    text += fmt::format("{}{}", axis > 1 ? "x" : "", s[axis]);
+  for (int axis = 1; axis < s->rank(); ++axis)
+    text += fmt::format("{}{}", axis > 1 ? "x" : "", (*s)[axis]);
+  return text;
+}
+
+std::string shapes_text(const std::vector<std::optional<Shape>>& shapes) {
+  std::string text;
+  for (const auto& s : shapes) text += (text.empty() ? "" : ", ") + shape_text(s);
   return text;
 }
 
@@ -99,9 +85,13 @@ std::string axes_text(double h, double w) {
   return h == w ? fmt::format("{:g}", h) : fmt::format("{:g}x{:g}", h, w);
 }
 
-std::vector<std::string> to_cells(const Row& r) {
+std::string count_text(const std::optional<double>& n) {
+  return n ? thousands(static_cast<int64_t>(*n)) : "?";
+}
+
+std::vector<std::string> to_cells(const LayerRow& r) {
   std::vector<std::string> cells = {r.name, r.type, shape_text(r.shape), thousands(r.parameters),
-                                    thousands(static_cast<int64_t>(r.multiply_adds))};
+                                    count_text(r.multiply_adds)};
   if (!r.field) return cells.insert(cells.end(), {"?", "", ""}), cells;
   if (r.field->global) return cells.insert(cells.end(), {"all", "", ""}), cells;
   cells.push_back(axes_text(r.field->h.size, r.field->w.size));
@@ -110,46 +100,149 @@ std::vector<std::string> to_cells(const Row& r) {
   return cells;
 }
 
-void print_text(Tool& tool, const std::string& address, const Network& network,
-                const std::vector<Row>& rows) {
+const std::vector<std::string> layer_columns = {"layer",         "type",  "shape", "parameters",
+                                                "multiply-adds", "field", "jump",  "start"};
+
+// What keeps the model from running: the first problem of each type of layer; the model's own
+// refusal where it is none of them.
+std::vector<std::string> problems_of(const Inspection& i) {
+  std::map<std::string, int> count;
+  for (const LayerRow& r : i.layers)
+    if (!r.problem.empty()) ++count[r.type];
+  std::vector<std::string> problems;
+  for (const LayerRow& r : i.layers) {
+    if (r.problem.empty() || count[r.type] == 0) continue;
+    const int more = std::exchange(count[r.type], 0) - 1;
+    problems.push_back(r.problem + (more ? fmt::format(" (and {} more {})", more, r.type) : ""));
+  }
+  if (problems.empty() && !i.refusal.empty()) problems.push_back(i.refusal);
+  return problems;
+}
+
+void print_text(Tool& tool, const Summary& s, bool weights) {
+  const Inspection& i = s.inspection;
   std::vector<std::vector<std::string>> cells;
-  for (const Row& r : rows) cells.push_back(to_cells(r));
-  tool.print(fmt::format("{} ({})", network.graph().name, address));
+  for (const LayerRow& r : i.layers) {
+    cells.push_back(to_cells(r));
+    if (!weights) continue;
+    for (const std::string& w : r.weights) cells.push_back({"  " + w, "", "", "", "", "", "", ""});
+  }
+  tool.print(fmt::format("{} ({})", i.name, s.address));
+  tool.print(format_table(layer_columns, cells));
+  const char* least = i.refusal.empty() ? "" : "at least ";
+  tool.print(fmt::format("parameters {}, multiply-adds {}{} an image, depth {}",
+                         thousands(i.parameters), least,
+                         thousands(static_cast<int64_t>(i.multiply_adds)), i.depth));
+  tool.print(
+      fmt::format("preprocessing: {}", s.preprocessing ? s.preprocessing->str() : "not said"));
+  if (!s.classes.empty())
+    tool.print(fmt::format("classes: {}, '{}' to '{}'", s.classes.size(), s.classes.front(),
+                           s.classes.back()));
+  for (const std::string& problem : problems_of(i)) tool.print("cannot run: " + problem);
+  tool.print(std::string());
+}
+
+void print_comparison(Tool& tool, const std::vector<Summary>& all) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Summary& s : all) {
+    const Inspection& i = s.inspection;
+    rows.push_back({s.address, shapes_text(i.inputs), shapes_text(i.outputs),
+                    fmt::format("{}", i.layers.size()), fmt::format("{}", i.depth),
+                    thousands(i.parameters), thousands(static_cast<int64_t>(i.multiply_adds)),
+                    i.refusal.empty() ? "yes" : "no"});
+  }
   tool.print(format_table(
-      {"layer", "type", "shape", "parameters", "multiply-adds", "field", "jump", "start"}, cells));
-  tool.print(fmt::format("parameters {}, multiply-adds {} an image",
-                         thousands(network.parameter_count()),
-                         thousands(static_cast<int64_t>(network.multiply_adds()))));
-  tool.print(fmt::format("preprocessing: {}\n",
-                         network.preprocessing ? network.preprocessing->str() : "not said"));
+      {"model", "input", "output", "layers", "depth", "parameters", "multiply-adds", "runs"},
+      rows));
+}
+
+// --- The report
+
+Table layers_table(const Inspection& i) {
+  Table t{"Layers", layer_columns, {}};
+  for (const LayerRow& r : i.layers) {
+    std::vector<Json> row;
+    for (const std::string& cell : to_cells(r)) row.emplace_back(cell);
+    row[3] = r.parameters;
+    row[4] = r.multiply_adds ? Json(static_cast<int64_t>(*r.multiply_adds)) : Json();
+    t.rows.push_back(std::move(row));
+  }
+  return t;
+}
+
+Results comparison_section(const std::vector<Summary>& all) {
+  Results section{"comparison", "Side by side", {}};
+  Table table{
+      "", {"model", "input", "output", "layers", "depth", "parameters", "multiply-adds"}, {}};
+  Bars parameters{"Parameters", "millions", {}, {}};
+  Bars multiply_adds{"Multiply-adds of an image", "millions", {}, {}};
+  Bars depth{"Depth", "layers with a kernel on the longest path", {}, {}};
+  for (const Summary& s : all) {
+    const Inspection& i = s.inspection;
+    table.rows.push_back({s.address, shapes_text(i.inputs), shapes_text(i.outputs), i.layers.size(),
+                          i.depth, i.parameters, static_cast<int64_t>(i.multiply_adds)});
+    const auto add = [&](Bars& bars, double value) {
+      bars.names.push_back(short_name(s.address));
+      bars.values.push_back(value);
+    };
+    add(parameters, static_cast<double>(i.parameters) / 1e6);
+    add(multiply_adds, i.multiply_adds / 1e6);
+    add(depth, i.depth);
+  }
+  section.items = {table, parameters, multiply_adds, depth};
+  return section;
+}
+
+void write_report(Tool& tool, const std::vector<Summary>& all, const std::string& file) {
+  Report report(all.size() == 1 ? "Summary of " + all[0].address : "Summary of models");
+  tool.describe(report, all.size() == 1 ? all[0].address : fmt::format("{} models", all.size()));
+  if (all.size() > 1) report.add(comparison_section(all));
+  for (const Summary& s : all) {
+    const Inspection& i = s.inspection;
+    Results section{"summary", s.address, {}};
+    for (const std::string& p : problems_of(i)) section.add(Note{"Cannot run: " + p, true});
+    for (const std::string& w : s.warnings) section.add(Note{w, true});
+    section.add(Note{fmt::format(
+        "{}: {} parameters, {} multiply-adds an image, depth {}; input {}, output {}; "
+        "preprocessing: {}",
+        i.name, thousands(i.parameters), thousands(static_cast<int64_t>(i.multiply_adds)), i.depth,
+        shapes_text(i.inputs), shapes_text(i.outputs),
+        s.preprocessing ? s.preprocessing->str() : "not said")});
+    section.add(layers_table(i));
+    report.add(std::move(section));
+  }
+  report.write_html(file);
 }
 
 void summary(Tool& tool) {
   std::vector<std::string> models;
+  std::string html;
+  bool weights = false;
   tool.line.rest("MODEL", models, true);
+  tool.line.flag("weights", weights, "also name and shape of each weight");
+  tool.line.flag("html", html,
+                 "report to write, with a chart of parameters, multiply-adds and depth where there "
+                 "are several models");
+  tool.line.flag("force", tool.force, "write over the report");
   tool.declare_model();
   tool.parse();
-  Json all = Json::list();
-  std::vector<std::vector<std::string>> comparison;
+  tool.refuse_overwriting(html, "--html");
+  std::vector<Summary> all;
+  Json list = Json::list();
   for (const std::string& address : models) {
-    const Network network(tool.registry(), tool.open_model(address));
-    const std::vector<Row> rows = rows_of(network, tool.terminal);
-    Json layers = Json::list();
-    for (const Row& r : rows) layers.push_back(to_json(r));
-    all.push_back(Json::Object{{"model", address},
-                               {"parameters", network.parameter_count()},
-                               {"multiply_adds", static_cast<int64_t>(network.multiply_adds())},
-                               {"layers", layers}});
-    comparison.push_back({address, shape_text(network.shape(network.inputs().at(0))),
-                          shape_text(network.shape(network.outputs().at(0))),
-                          fmt::format("{}", rows.size()), thousands(network.parameter_count()),
-                          thousands(static_cast<int64_t>(network.multiply_adds()))});
-    if (!tool.json) print_text(tool, address, network, rows);
+    const ModelDocument document = tool.open_model(address);
+    all.push_back({address, inspect(tool.registry(), document), document.preprocessing,
+                   document.classes, document.warnings});
+    if (!tool.json) print_text(tool, all.back(), weights);
+    list.push_back(to_json(all.back()));
   }
-  if (tool.json) return tool.print(models.size() == 1 ? all.at(size_t{0}) : all);
-  if (models.size() > 1)
-    tool.print(format_table({"model", "input", "output", "layers", "parameters", "multiply-adds"},
-                            comparison));
+  if (tool.json) tool.print(models.size() == 1 ? list.at(size_t{0}) : list);
+  if (!tool.json && models.size() > 1) print_comparison(tool, all);
+  if (!html.empty()) write_report(tool, all, html);
+  // A missing layer is no fault of the model; a layer that is wrongly put together is.
+  for (const Summary& s : all)
+    if (s.inspection.code != ExitCode::good && s.inspection.code != ExitCode::plugin)
+      throw Error(s.inspection.refusal, s.inspection.code);
 }
 
 }  // namespace
@@ -159,7 +252,7 @@ int main(int argc, char** argv) {
   return ocellus::tools::run(
       {"summary", "MODEL... [flags]",
        "Layers, output shapes, parameters, multiply-adds and receptive fields (size, jump and "
-       "start, in pixels of "
-       "the input) of one or several models: files, architectures, or typed."},
+       "start, in pixels of the input) of one or several models: files, architectures, or typed. "
+       "A model with a layer that no plugin supplies is shown as far as it is known."},
       argc, argv, ocellus::tools::summary);
 }

@@ -85,13 +85,15 @@ hid_t file_type(DType type) {
 
 }  // namespace
 
-H5Writer::H5Writer(const std::filesystem::path& temporary, const std::string& name)
+H5Writer::H5Writer(const std::filesystem::path& temporary, const std::string& name, bool existing)
     : state_(std::make_unique<State>()) {
   state_->name = name;
   state_->links = checked(H5Pcreate(H5P_LINK_CREATE), H5Pclose, name, "cannot be written");
   checked(H5Pset_create_intermediate_group(state_->links.id(), 1), name, "cannot be written");
-  state_->file = checked(H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
-                         H5Fclose, name, "cannot be written");
+  state_->file =
+      checked(existing ? H5Fopen(temporary.c_str(), H5F_ACC_RDWR, H5P_DEFAULT)
+                       : H5Fcreate(temporary.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+              H5Fclose, name, "cannot be written");
 }
 
 H5Writer::~H5Writer() {
@@ -103,12 +105,40 @@ void H5Writer::write(const std::filesystem::path& file,
                      const std::function<void(H5Writer&)>& fill) {
   write_atomically(file, [&](const std::filesystem::path& temporary) {
     const auto lock = h5::lock();
-    H5Writer writer(temporary, file.string());
+    H5Writer writer(temporary, file.string(), false);
     fill(writer);
-    // A full disk shows here at the latest, where it can still be told.
-    checked(H5Fflush(writer.state_->file.id(), H5F_SCOPE_GLOBAL), file.string(),
-            "cannot be written");
+    writer.flush();
   });
+}
+
+void H5Writer::edit(const std::filesystem::path& from, const std::filesystem::path& to,
+                    const std::function<void(H5Writer&)>& change) {
+  write_atomically(to, [&](const std::filesystem::path& temporary) {
+    std::filesystem::copy_file(from, temporary, std::filesystem::copy_options::overwrite_existing);
+    // Who may read a model may not be allowed to write it; the copy is ours.
+    std::filesystem::permissions(temporary, std::filesystem::perms::owner_write,
+                                 std::filesystem::perm_options::add);
+    const auto lock = h5::lock();
+    H5Writer writer(temporary, to.string(), true);
+    change(writer);
+    writer.flush();
+  });
+}
+
+// A full disk shows here at the latest, where it can still be told.
+void H5Writer::flush() const {
+  checked(H5Fflush(state_->file.id(), H5F_SCOPE_GLOBAL), state_->name, "cannot be written");
+}
+
+bool H5Writer::has_group(std::string_view path) const {
+  const auto lock = h5::lock();
+  return H5Lexists(state_->file.id(), std::string(path).c_str(), H5P_DEFAULT) > 0;
+}
+
+void H5Writer::remove(std::string_view path) {
+  const auto lock = h5::lock();
+  checked(H5Ldelete(state_->file.id(), std::string(path).c_str(), H5P_DEFAULT), state_->place(path),
+          "cannot be removed");
 }
 
 void H5Writer::group(std::string_view path) {

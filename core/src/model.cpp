@@ -11,6 +11,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/h5.hpp"
+#include "ocellus/core/labels.hpp"
 #include "ocellus/core/model_format.hpp"
 #include "ocellus/core/published.hpp"
 #include "ocellus/core/text.hpp"
@@ -26,6 +27,10 @@ void ModelFormat::read_weights(const fs::path& file, const WeightsMatching&, Mod
                                const Registry&) const {
   throw DataError(
       fmt::format("{}: this format cannot give its weights to another model", file.string()));
+}
+void ModelFormat::annotate(const ModelDocument& document, const fs::path&, const fs::path& to,
+                           const Registry& registry, Log& log) const {
+  write(document, to, registry, log);
 }
 Architecture::~Architecture() = default;
 
@@ -94,18 +99,6 @@ std::string found_in(const fs::path& file) {
   return {};
 }
 
-// The format that knows the file by its content.
-std::shared_ptr<ModelFormat> format_of(const Registry& registry, const fs::path& file) {
-  std::string known;
-  for (const TypeInfo* info : registry.all(Kind::model_format)) {
-    const auto format = registry.create<ModelFormat>(info->name, Json::object(), info->name);
-    if (format->recognizes(file)) return format;
-    known += (known.empty() ? "" : ", ") + info->name;
-  }
-  throw DataError(fmt::format("{}: not a model in a known format ({}){}", file.string(),
-                              known.empty() ? "none is loaded" : known, found_in(file)));
-}
-
 ModelDocument open_file(const Registry& registry, const fs::path& file, bool trust) {
   if (looks_like_json(file)) return open_short_form(registry, file);
   // The library under a format may crash on a damaged file: then it does so in a child.
@@ -166,6 +159,21 @@ ModelDocument open_architecture(const Registry& registry, const ModelRequest& re
   return document;
 }
 
+// Class names that lie beside a model which has none, as Teachable Machine exports them. The names
+// of another model are told by their number: it is that of the last weights' columns.
+void adopt_labels(const fs::path& model, ModelDocument& document, Log& log) {
+  const fs::path file = model.parent_path() / "labels.txt";
+  std::error_code ignored;
+  if (!document.classes.empty() || !fs::is_regular_file(file, ignored)) return;
+  std::vector<std::string> names = read_labels(file);
+  const bool fits =
+      document.weights.empty() || document.weights.back().values.empty() ||
+      document.weights.back().values.back().shape().channels() == static_cast<int>(names.size());
+  if (!fits) return log.info(fmt::format("{}: not used: it is of another model", file.string()));
+  log.info(fmt::format("class names: the {} of {}", names.size(), file.string()));
+  document.classes = std::move(names);
+}
+
 // Says the extents that an input leaves open. Of several inputs those with as many axes are meant.
 void close_input_shapes(const std::vector<int>& given, const std::string& address,
                         GraphRecord& graph) {
@@ -188,6 +196,17 @@ void close_input_shapes(const std::vector<int>& given, const std::string& addres
 
 }  // namespace
 
+std::shared_ptr<ModelFormat> format_of(const Registry& registry, const fs::path& file) {
+  std::string known;
+  for (const TypeInfo* info : registry.all(Kind::model_format)) {
+    const auto format = registry.create<ModelFormat>(info->name, Json::object(), info->name);
+    if (format->recognizes(file)) return format;
+    known += (known.empty() ? "" : ", ") + info->name;
+  }
+  throw DataError(fmt::format("{}: not a model in a known format ({}){}", file.string(),
+                              known.empty() ? "none is loaded" : known, found_in(file)));
+}
+
 ModelDocument open_model(const Registry& registry, const ModelRequest& request, Log& log) {
   const std::string& address = request.address;
   std::error_code ignored;
@@ -205,6 +224,7 @@ ModelDocument open_model(const Registry& registry, const ModelRequest& request, 
     document = open_file(registry, address, request.trust);
     if (!request.input_shape.empty())
       close_input_shapes(request.input_shape, address, document.graph);
+    adopt_labels(address, document, log);
   } else if (is_typed(address)) {
     if (!request.input_shape.empty())
       throw UsageError(fmt::format("'{}': a typed model says its input's shape itself", address));

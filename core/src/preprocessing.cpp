@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/text.hpp"
@@ -52,9 +54,90 @@ std::string list_text(const std::vector<double>& values) {
                             : fmt::format("({:g})", fmt::join(values, ", "));
 }
 
+double number(std::string_view text, const std::string& key) {
+  double v = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(v))
+    throw UsageError(
+        fmt::format("preprocessing: {}: '{}' is not a number (1/255, 0.5)", key, text));
+  return v;
+}
+
+// "0.5" or "1/255".
+double fraction(std::string_view text, const std::string& key) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return number(text, key);
+  const double below = number(text.substr(slash + 1), key);
+  if (below == 0) throw UsageError(fmt::format("preprocessing: {}: '{}' divides by 0", key, text));
+  return number(text.substr(0, slash), key) / below;
+}
+
+const std::string& one_of(const std::string& word, const std::vector<std::string>& words,
+                          const std::string& key) {
+  const auto it = std::find(words.begin(), words.end(), word);
+  if (it == words.end())
+    throw UsageError(
+        fmt::format("preprocessing: no {} '{}'{}", key, word, suggestion(word, words)));
+  return *it;
+}
+
+// Sets one key; `values` are the words between its '=' and the next key.
+void assign(Preprocessing& p, const std::string& key, const std::vector<std::string>& values) {
+  static const std::vector<std::string> keys = {"scale", "mean", "std", "order", "resize"};
+  one_of(key, keys, "key");
+  if (values.size() != 1 && key != "mean" && key != "std")
+    throw UsageError(fmt::format("preprocessing: {} takes one value", key));
+  if (key == "order") {
+    p.bgr = one_of(values[0], {"rgb", "bgr"}, key) == "bgr";
+  } else if (key == "resize") {
+    p.resize = one_of(values[0], resize_rules, key);
+  } else if (key == "scale") {
+    p.scale = fraction(values[0], key);
+  } else {
+    std::vector<double> list;
+    for (const std::string& v : values) list.push_back(fraction(v, key));
+    if (key == "std" && std::any_of(list.begin(), list.end(), [](double d) { return !(d > 0); }))
+      throw UsageError("preprocessing: std must be above 0");
+    (key == "mean" ? p.mean : p.deviation) = list;
+  }
+  if (key != "resize") p.name = "custom";
+}
+
+// "scale=1/255,mean=0.5,0.5,0.4,std=0.2,order=bgr,resize=crop"; a name in front is where the keys
+// begin from: "torch,resize=crop".
+Preprocessing explicit_form(const std::string& text) {
+  Preprocessing p;
+  p.name = "custom";
+  std::string key;
+  std::vector<std::string> values;
+  bool first = true;
+  const auto finish = [&] {
+    if (!key.empty()) assign(p, key, values);
+    values.clear();
+  };
+  for (const std::string& part : split(text, ',')) {
+    const std::string word(trim(part));
+    if (const size_t equals = word.find('='); equals != std::string::npos) {
+      finish();
+      key = word.substr(0, equals);
+      values.push_back(word.substr(equals + 1));
+    } else if (!key.empty()) {
+      values.push_back(word);
+    } else if (first) {
+      p = Preprocessing::named(word);
+    } else {
+      throw UsageError(fmt::format("preprocessing: '{}' is no key=value", word));
+    }
+    first = false;
+  }
+  finish();
+  return p;
+}
+
 }  // namespace
 
 Preprocessing Preprocessing::named(const std::string& name) {
+  if (name.find('=') != std::string::npos) return explicit_form(name);
   std::vector<std::string> names;
   for (const Preprocessing& p : known_modes()) {
     if (p.name == name) return p;

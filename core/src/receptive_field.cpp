@@ -19,27 +19,21 @@ FieldAxis united(const FieldAxis& a, const FieldAxis& b) {
   return {std::max(a.start + a.size, b.start + b.size) - start, a.jump, start};
 }
 
-// The union of what a node's inputs see.
-ReceptiveField merged(const Network& network, const NetworkNode& node,
-                      const std::vector<ReceptiveField>& fields) {
-  ReceptiveField field = fields[node.inputs[0].node];
-  for (const NodeOutput& input : node.inputs) {
-    const ReceptiveField& other = fields[input.node];
-    if (field.global || other.global) {
-      field.global = true;
-      continue;
-    }
-    if (field.h.jump != other.h.jump || field.w.jump != other.w.jump)
-      throw ShapeError(
-          fmt::format("layer '{}': '{}' has a receptive field every {} x {} pixels, '{}' every {} "
-                      "x {}: paths that "
-                      "meet must agree",
-                      node.name, network.tensor_name(node.inputs[0]), field.h.jump, field.w.jump,
-                      network.tensor_name(input), other.h.jump, other.w.jump));
-    field.h = united(field.h, other.h);
-    field.w = united(field.w, other.w);
-  }
-  return field;
+bool agree(const ReceptiveField& a, const ReceptiveField& b) {
+  return a.global || b.global || (a.h.jump == b.h.jump && a.w.jump == b.w.jump);
+}
+
+[[noreturn]] void refuse(const Network& network, const NetworkNode& node,
+                         const std::vector<ReceptiveField>& inputs) {
+  const size_t i = static_cast<size_t>(
+      std::find_if(inputs.begin(), inputs.end(),
+                   [&](const ReceptiveField& f) { return !agree(inputs[0], f); }) -
+      inputs.begin());
+  throw ShapeError(fmt::format(
+      "layer '{}': '{}' has a receptive field every {} x {} pixels, '{}' every {} x {}: paths that "
+      "meet must agree",
+      node.name, network.tensor_name(node.inputs[0]), inputs[0].h.jump, inputs[0].w.jump,
+      network.tensor_name(node.inputs.at(i)), inputs.at(i).h.jump, inputs.at(i).w.jump));
 }
 
 // Window of the call itself: a shared layer may be called with other extents, whose `same` padding
@@ -64,21 +58,37 @@ PixelBox clipped(const ReceptiveField& field, int y, int x, int height, int widt
           last(field.w, x, width)};
 }
 
+std::optional<ReceptiveField> field_behind(const Window& window,
+                                           std::span<const ReceptiveField> inputs) {
+  ReceptiveField field = inputs[0];
+  field.global =
+      window.kind == Window::Kind::global ||
+      std::any_of(inputs.begin(), inputs.end(), [](const ReceptiveField& f) { return f.global; });
+  if (field.global) return field;
+  for (const ReceptiveField& other : inputs) {
+    if (!agree(inputs[0], other)) return std::nullopt;
+    field.h = united(field.h, other.h);
+    field.w = united(field.w, other.w);
+  }
+  if (window.kind == Window::Kind::local) {
+    field.h = through(field.h, window.h);
+    field.w = through(field.w, window.w);
+  }
+  return field;
+}
+
 std::vector<ReceptiveField> receptive_fields(const Network& network) {
   std::vector<ReceptiveField> fields;
   for (const NetworkNode& node : network.nodes()) {
-    ReceptiveField& field = fields.emplace_back();
-    if (node.inputs.empty()) continue;
-    const Window window = window_of(network, node);
-    if (window.kind == Window::Kind::global) {
-      field.global = true;
+    std::vector<ReceptiveField> inputs;
+    for (const NodeOutput& input : node.inputs) inputs.push_back(fields[input.node]);
+    if (inputs.empty()) {
+      fields.emplace_back();
       continue;
     }
-    field = merged(network, node, fields);
-    if (window.kind == Window::Kind::local) {
-      field.h = through(field.h, window.h);
-      field.w = through(field.w, window.w);
-    }
+    const auto field = field_behind(window_of(network, node), inputs);
+    if (!field) refuse(network, node, inputs);
+    fields.push_back(*field);
   }
   return fields;
 }

@@ -102,6 +102,17 @@ struct ToJson {
                         {"series", series}};
   }
 
+  Json operator()(const Bars& bars) const {
+    if (bars.names.size() != bars.values.size())
+      throw Error(fmt::format("'{}' has {} names for {} values", bars.title, bars.names.size(),
+                              bars.values.size()));
+    return Json::Object{{"type", "bars"},
+                        {"title", bars.title},
+                        {"units", bars.units},
+                        {"names", Json::list_of(bars.names)},
+                        {"values", numbers(bars.values)}};
+  }
+
   Json operator()(const Matrix& m) const {
     if (m.values.elements() != static_cast<int64_t>(m.rows.size() * m.columns.size()))
       throw Error(fmt::format("'{}' has {} values for {} rows and {} columns", m.title,

@@ -101,6 +101,15 @@ class H5Results {
     }
   }
 
+  void operator()(const Bars& b) {
+    const std::string at = begin("bars", b.title);
+    if (!b.values.empty())
+      file_.dataset(at + "/values", Array(Shape{static_cast<int>(b.values.size())},
+                                          std::vector<float>(b.values.begin(), b.values.end())));
+    texts(file_, at + "/names", b.names);
+    file_.attribute(at, "units", b.units);
+  }
+
   void operator()(const Matrix& m) {
     const std::string at = begin("matrices", m.title);
     file_.dataset(at + "/values", m.values);
@@ -196,6 +205,11 @@ struct ToCsv {
         {"series", c.x_label.empty() ? "x" : c.x_label, c.y_label.empty() ? "y" : c.y_label});
     for (const Curves::Series& s : c.series)
       for (size_t i = 0; i < s.x.size(); ++i) text += csv_line({s.name, s.x[i], s.y[i]});
+    return text;
+  }
+  std::string operator()(const Bars& b) const {
+    std::string text = csv_line({"name", b.units.empty() ? "value" : b.units});
+    for (size_t i = 0; i < b.values.size(); ++i) text += csv_line({b.names[i], b.values[i]});
     return text;
   }
   std::string operator()(const Matrix& m) const {

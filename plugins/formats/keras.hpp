@@ -235,6 +235,12 @@ void load_groups(const H5Reader& file, const std::vector<Group>& groups, const O
                  const WeightsMatching& matching, ModelDocument& document,
                  const Registry& registry);
 
+// --- keras_annotate
+
+/// ModelFormat::annotate() for HDF5: only our own group changes.
+void annotate(const ModelDocument& document, const std::filesystem::path& from,
+              const std::filesystem::path& to);
+
 // --- keras_training
 // ----------------------------------------------------------------------------------------------------
 

@@ -114,6 +114,11 @@ class KerasHdf5 : public ModelFormat {
     });
   }
 
+  void annotate(const ModelDocument& document, const fs::path& from, const fs::path& to,
+                const Registry&, Log&) const override {
+    keras::annotate(document, from, to);
+  }
+
   void write(const ModelDocument& document, const fs::path& path, const Registry& registry,
              Log& log) const override {
     const Written written = write_graph(document.graph, registry);

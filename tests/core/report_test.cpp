@@ -55,6 +55,7 @@ Report full_report() {
   Results second{"more", "", {}};
   second.add(Table{"table", {"name", "n"}, {{"a,\"b\"", 1}, {"c", nullptr}, {"d", NAN}}});
   second.add(Curves{"loss", "epoch", "nats", {{"training", {1, 2, 3}, {0.5, 0.25, 0.125}}}});
+  second.add(Bars{"parameters", "millions", {"vgg16", nasty}, {138.357544, 0.5}});
   second.add(Matrix{"confusion",
                     "label",
                     "prediction",
@@ -128,7 +129,7 @@ BOOST_AUTO_TEST_CASE(page_stands_alone_and_holds_what_it_was_given) {
              "data:image/png;base64,");
   BOOST_TEST(data.at("sections").at(1).at("title").as_string() ==
              "more");  // a section without a title has its name
-  BOOST_TEST(data.at("sections").at(1).at("items").at(3).at("sprite").at("columns").as_int() == 2);
+  BOOST_TEST(data.at("sections").at(1).at("items").at(4).at("sprite").at("columns").as_int() == 2);
 }
 
 // The scale is the value under which 98 % lie: one bright pixel of 35 must not set it... and does,
@@ -190,6 +191,9 @@ BOOST_AUTO_TEST_CASE(results_come_back_from_hdf5) {
   BOOST_TEST(std::isnan(numbers.f32()[1]));
   BOOST_TEST(h5.read("/curves/0/series_0").f32()[5] == 0.125f);
   BOOST_TEST(h5.text("/curves/0/series_0", "name") == "training");
+  BOOST_TEST(h5.read("/bars/0/values").f32()[0] == 138.357544f);
+  BOOST_TEST(h5.read_texts("/bars/0/names")[1] == nasty);
+  BOOST_TEST(h5.text("/bars/0", "units") == "millions");
   BOOST_TEST(h5.read("/matrices/0/values").f32()[3] == 4.0f);
   BOOST_TEST(h5.read("/scatters/0/labels").i32()[2] == 1);
   BOOST_TEST(h5.shape("/scatters/0/thumbnails").str() == "(3, 2, 2, 1)");
@@ -204,7 +208,7 @@ BOOST_AUTO_TEST_CASE(tables_and_curves_as_csv) {
   BOOST_TEST(read_text(folder.path / "05-more-loss.csv") ==
              "series,epoch,nats\ntraining,1.0,0.5\ntraining,2.0,0.25\ntraining,3.0,0.125\n");
   BOOST_TEST(
-      read_text(folder.path / "07-more-map.csv") ==
+      read_text(folder.path / "08-more-map.csv") ==
       "index,x,y,label,prediction,name\n0,0.0,0.0,x,x,p\n1,1.0,1.0,y,x,q\n2,2.0,-1.0,y,y,r\n");
 }
 

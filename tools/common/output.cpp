@@ -38,6 +38,11 @@ fs::path Tool::output_folder(const std::string& name, const std::string& model) 
   return folder;
 }
 
+void Tool::refuse_overwriting(const std::string& file, const std::string& flag) const {
+  if (!file.empty() && !force && fs::exists(file))
+    throw UsageError(fmt::format("{} {}: exists; --force writes over it", flag, file));
+}
+
 void Tool::describe(Report& report, const std::string& model) {
   report.header("command line", command());
   const bool is_file = fs::is_regular_file(model);

@@ -73,6 +73,9 @@ class Tool {
   /// --out, or a new folder ocellus-NAME-MODEL-N. Throws UsageError where something is there and
   /// --force is not given.
   std::filesystem::path output_folder(const std::string& name, const std::string& model);
+  /// Throws UsageError where a file that a flag names is there and --force is not given; nothing
+  /// for an empty name.
+  void refuse_overwriting(const std::string& file, const std::string& flag) const;
   /// Header of a report: command line, model, device, driver, version, seed, time.
   void describe(Report& report, const std::string& model);
 

@@ -122,6 +122,24 @@ const draw = {
     return box;
   },
 
+  bars: (item) => {
+    const canvas = element("canvas");
+    const box = element("div", { class: "chart", style: { height: `${4 + 2 * item.names.length}rem` } }, canvas);
+    const ticks = { color: colour("--soft") };
+    queueMicrotask(() => new Chart(canvas, {
+      type: "bar",
+      data: { labels: item.names, datasets: [{ data: item.values, backgroundColor: item.names.map((_, i) => class_colour(i)), maxBarThickness: 26 }] },
+      options: {
+        indexAxis: "y", animation: false, maintainAspectRatio: false, plugins: { legend: { display: false } },
+        scales: {
+          x: { beginAtZero: true, title: { display: item.units !== "", text: item.units, color: colour("--soft") }, grid: { color: colour("--line") }, ticks },
+          y: { grid: { display: false }, ticks: { ...ticks, autoSkip: false } },
+        },
+      },
+    }));
+    return box;
+  },
+
   matrix: (item) => {
     const columns = item.columns.length;
     const largest = Math.max(...item.values.map(Math.abs), 1e-30);

@@ -79,6 +79,13 @@ class OCELLUS_API H5Writer {
   /// Makes the file all or nothing, as write_atomically(): if `fill` throws, the old file stays.
   static void write(const std::filesystem::path& file, const std::function<void(H5Writer&)>& fill);
 
+  /// The same with a copy of the file `from` that is changed, not made anew. `from` may be `to`.
+  static void edit(const std::filesystem::path& from, const std::filesystem::path& to,
+                   const std::function<void(H5Writer&)>& change);
+
+  bool has_group(std::string_view path) const;
+  /// Takes a group or dataset out of the file.
+  void remove(std::string_view path);
   void group(std::string_view path);
   void dataset(std::string_view path, const Array& values);
   /// A dataset that is filled piece by piece with write_rows().
@@ -109,7 +116,9 @@ class OCELLUS_API H5Writer {
   H5Writer& operator=(const H5Writer&) = delete;
 
  private:
-  explicit H5Writer(const std::filesystem::path& temporary, const std::string& name);
+  /// `existing`: opens the temporary, instead of making it.
+  H5Writer(const std::filesystem::path& temporary, const std::string& name, bool existing);
+  void flush() const;
   struct State;
   std::unique_ptr<State> state_;
 };

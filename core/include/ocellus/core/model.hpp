@@ -26,6 +26,10 @@ struct ModelRequest {
 /// Opens any of them as a document. Throws UsageError with near names, DataError for bad files.
 OCELLUS_API ModelDocument open_model(const Registry& registry, const ModelRequest& request,
                                      Log& log);
+/// The format that knows a file by its content. Throws DataError naming the formats that are
+/// loaded.
+OCELLUS_API std::shared_ptr<ModelFormat> format_of(const Registry& registry,
+                                                   const std::filesystem::path& file);
 /// Writes a model, whole or not at all. Format by name ("keras_hdf5", "keras", "keras_weights");
 /// empty: by the file's ending (.keras, .weights.h5), else keras_hdf5, the native one.
 OCELLUS_API void save_model(const Registry& registry, const ModelDocument& document,

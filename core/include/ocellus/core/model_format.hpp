@@ -34,6 +34,11 @@ class OCELLUS_API ModelFormat {
   /// Whole or not at all: written beside the target, flushed, renamed. Warnings go to `log`.
   virtual void write(const ModelDocument& document, const std::filesystem::path& file,
                      const Registry& registry, Log& log) const = 0;
+  /// Stores what people say about a model and Keras has no place for, `document`'s classes,
+  /// preprocessing and sample, in a copy of the file `from`, which may also be `to`. Everything
+  /// else stays as it is in the file. Whole or not at all. Default: writes the whole document.
+  virtual void annotate(const ModelDocument& document, const std::filesystem::path& from,
+                        const std::filesystem::path& to, const Registry& registry, Log& log) const;
 };
 
 /// A zoo family: makes the graph of a model from its parameters (`classes`, `input_shape`, ...).

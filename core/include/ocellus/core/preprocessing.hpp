@@ -19,7 +19,7 @@ struct OCELLUS_API Preprocessing {
   std::string resize =
       "stretch";  ///< how an image of another size is brought to the input's: stretch, crop, pad
 
-  /// By name. Throws UsageError with the nearest known one.
+  /// By name, or "scale=1/255,mean=0.5,0.4,std=0.2,order=bgr,resize=crop". Throws UsageError.
   static Preprocessing named(const std::string& name);
   Json to_json() const;
   static Preprocessing from_json(const Json& j);

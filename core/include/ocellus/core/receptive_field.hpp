@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "ocellus/core/network.hpp"
@@ -28,6 +30,11 @@ struct PixelBox {
   int top = 0, left = 0, bottom = 0, right = 0;
 };
 OCELLUS_API PixelBox clipped(const ReceptiveField& field, int y, int x, int height, int width);
+
+/// Field of a call whose inputs have these: the union of theirs, seen through its window. None
+/// where they disagree in jump.
+OCELLUS_API std::optional<ReceptiveField> field_behind(const Window& window,
+                                                       std::span<const ReceptiveField> inputs);
 
 /// Fields of all nodes, from the layers' Window traits. Where paths meet, the field is the union of
 /// theirs. Throws ShapeError naming the layers when paths disagree in jump.

@@ -52,6 +52,13 @@ struct Curves {
   std::vector<Series> series;
 };
 
+/// One quantity of several things, side by side.
+struct Bars {
+  std::string title, units;
+  std::vector<std::string> names;
+  std::vector<double> values;  ///< one a name
+};
+
 struct Matrix {
   std::string title, row_label, column_label;
   std::vector<std::string> rows, columns;
@@ -69,7 +76,7 @@ struct Scatter {
   std::vector<Array> thumbnails;   ///< u8 (H, W, C) a point, or empty
 };
 
-using Result = std::variant<Note, Attribution, ImageGrid, Table, Curves, Matrix, Scatter>;
+using Result = std::variant<Note, Attribution, ImageGrid, Table, Curves, Bars, Matrix, Scatter>;
 
 /// What an analyzer returns: typed, with units, never HTML.
 struct Results {

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The tools for models as a person meets them: summary, set, convert, verify, evaluate --preprocess auto.
+#   models_cli_test.sh BIN_DIR FIXTURES
+bin=$1
+fixtures=$2
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+ocellus() { command "$bin/ocellus" "$@"; }
+lacks() { if grep -q -- "$2" "$1"; then fail "'$2' is in $1"; fi; }
+
+# --- summary
+# A file of Keras with a class that nobody supplies: one word of the same length in its JSON is another.
+LC_ALL=C sed 's/GlobalAveragePooling2D/GlobalAverageHologram2/g' "$fixtures/keras3/functional_residual.h5" >strange.h5
+ocellus summary strange.h5 >summary.txt 2>err.txt
+expect summary.txt 'stem .*8x8x4'
+expect summary.txt 'GlobalAverageHologram2 *?'
+expect summary.txt 'out *Dense *? *7'
+expect summary.txt "cannot run: layer .* is a GlobalAverageHologram2, which no loaded plugin supplies"
+refuses 3 "GlobalAverageHologram2" ocellus bench network strange.h5
+ocellus summary lenet5 cifar_small --html models.html >summary.txt
+expect summary.txt 'lenet5 .*61,706'
+for text in '"type":"bars"' 'Side by side' '61706'; do expect models.html "$text"; done
+refuses 2 "exists" ocellus summary lenet5 --html models.html
+ocellus summary lenet5 --json >lenet5.json
+expect lenet5.json '"depth": 5'
+expect lenet5.json '"parameters": 61706'
+
+# --- set
+cp "$fixtures/keras3/sequential_cnn.h5" model.h5
+refuses 2 "nothing to set" ocellus set model.h5
+refuses 2 "not a file" ocellus set lenet5 --preprocess tf
+refuses 2 "class names for a model of" ocellus set model.h5 --classes a,b,c,d,e,f,g,h,i,j,k
+refuses 2 "did you mean 'caffe'" ocellus set model.h5 --preprocess cafe
+refuses 2 "belongs to a preprocessing" ocellus set model.h5 --resize crop
+cmp model.h5 "$fixtures/keras3/sequential_cnn.h5" || fail "a refused 'set' changed the file"
+ocellus set model.h5 --preprocess scale=1/255,mean=0.5,std=0.25 --resize crop --out other.h5 >set.txt
+expect set.txt "x / 255 - 0.5"
+cmp model.h5 "$fixtures/keras3/sequential_cnn.h5" || fail "'set --out' changed its input"
+ocellus summary other.h5 >summary.txt
+expect summary.txt "x / 255 - 0.5"
+refuses 2 "exists" ocellus set model.h5 --preprocess tf --out other.h5
+ocellus set other.h5 --preprocess unit --json >set.json
+expect set.json '"resize": "crop"'
+
+printf 'the tools for models hold\n'

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -26,10 +27,14 @@ Json both_axes(double h, double w) {
   return h == w ? whole(h) : Json(Json::List{whole(h), whole(w)});
 }
 
-Json shape_json(const std::optional<Shape>& s) {
-  if (!s) return {};
+// Null for the batch, and for what the file leaves open; null as a whole where it is not known.
+Json shape_json(const LayerRow& r) {
+  if (!r.shape && r.open_shape.empty()) return {};
   Json shape = Json::List{nullptr};
-  for (int axis = 1; axis < s->rank(); ++axis) shape.push_back((*s)[axis]);
+  if (r.shape)
+    for (const int e : r.shape->without_batch().extents()) shape.push_back(e);
+  else
+    for (const int e : r.open_shape) shape.push_back(e < 0 ? Json() : Json(e));
   return shape;
 }
 
@@ -42,7 +47,7 @@ Json to_json(const LayerRow& r) {
   Json j = Json::Object{
       {"name", r.name},
       {"type", r.type},
-      {"shape", shape_json(r.shape)},
+      {"shape", shape_json(r)},
       {"parameters", r.parameters},
       {"multiply_adds", r.multiply_adds ? Json(static_cast<int64_t>(*r.multiply_adds)) : Json()},
       {"receptive_field", field}};
@@ -75,6 +80,13 @@ std::string shape_text(const std::optional<Shape>& s) {
   return text;
 }
 
+std::string shape_text(const LayerRow& r) {
+  std::string text;
+  for (const int e : r.open_shape)
+    text += (text.empty() ? "" : "x") + (e < 0 ? "None" : fmt::format("{}", e));
+  return text.empty() ? shape_text(r.shape) : text;
+}
+
 std::string shapes_text(const std::vector<std::optional<Shape>>& shapes) {
   std::string text;
   for (const auto& s : shapes) text += (text.empty() ? "" : ", ") + shape_text(s);
@@ -90,7 +102,7 @@ std::string count_text(const std::optional<double>& n) {
 }
 
 std::vector<std::string> to_cells(const LayerRow& r) {
-  std::vector<std::string> cells = {r.name, r.type, shape_text(r.shape), thousands(r.parameters),
+  std::vector<std::string> cells = {r.name, r.type, shape_text(r), thousands(r.parameters),
                                     count_text(r.multiply_adds)};
   if (!r.field) return cells.insert(cells.end(), {"?", "", ""}), cells;
   if (r.field->global) return cells.insert(cells.end(), {"all", "", ""}), cells;
@@ -239,10 +251,15 @@ void summary(Tool& tool) {
   if (tool.json) tool.print(models.size() == 1 ? list.at(size_t{0}) : list);
   if (!tool.json && models.size() > 1) print_comparison(tool, all);
   if (!html.empty()) write_report(tool, all, html);
-  // A missing layer is no fault of the model; a layer that is wrongly put together is.
-  for (const Summary& s : all)
-    if (s.inspection.code != ExitCode::good && s.inspection.code != ExitCode::plugin)
-      throw Error(s.inspection.refusal, s.inspection.code);
+  // A missing layer or an open size is no fault of the model; a layer that is wrongly put together
+  // is.
+  for (const Summary& s : all) {
+    const Inspection& i = s.inspection;
+    const bool open = std::any_of(i.layers.begin(), i.layers.end(),
+                                  [](const LayerRow& r) { return !r.open_shape.empty(); });
+    if (i.code != ExitCode::good && i.code != ExitCode::plugin && !open)
+      throw Error(i.refusal, i.code);
+  }
 }
 
 }  // namespace

@@ -39,6 +39,16 @@ std::optional<ReceptiveField> field_behind(const Window& window, const std::vect
   return ocellus::field_behind(window, fields);
 }
 
+std::vector<int> open_shape(const LayerRecord& r) {
+  const Json* shape =
+      r.calls.size() == 1 && r.calls[0].empty() ? r.parameters.find("shape") : nullptr;
+  if (!shape || !shape->is_list()) return {};
+  std::vector<int> extents;
+  for (const Json& e : shape->as_list()) extents.push_back(e.is_integer() ? e.as_int() : -1);
+  const bool open = std::any_of(extents.begin(), extents.end(), [](int e) { return e < 0; });
+  return open ? extents : std::vector<int>();
+}
+
 // The node `name` of a network, and the pre-activation below it where its layer has an activation.
 Measured measure(const Network& network, const std::string& name,
                  const std::vector<Known>& inputs) {
@@ -131,6 +141,7 @@ class Inspector {
       LayerRow row;
       row.name = r.name;
       row.type = r.type;
+      row.open_shape = open_shape(r);
       out_.layers.push_back(std::move(row));
     }
     return out_.layers[at->second];

@@ -150,6 +150,19 @@ BOOST_AUTO_TEST_CASE(a_shared_layer_counts_its_weights_once_and_its_work_twice) 
   BOOST_TEST(i.depth == 2);
 }
 
+BOOST_AUTO_TEST_CASE(an_open_input_is_shown_as_such) {
+  GraphBuilder b;
+  b.input({-1, -1, 3}, "x");
+  b.add("ReLU", {}, "a");
+  ModelDocument d;
+  d.graph = b.finish();
+  const Inspection i = inspect(registry(), d);
+  BOOST_TEST(row(i, "x").open_shape == (std::vector<int>{-1, -1, 3}),
+             boost::test_tools::per_element());
+  BOOST_TEST(!row(i, "a").shape.has_value());
+  BOOST_TEST(i.refusal.find("--input-shape") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_cycle_ends) {
   GraphBuilder b;
   b.input({5, 5, 2}, "x");

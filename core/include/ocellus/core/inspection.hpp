@@ -15,7 +15,9 @@ struct LayerRow {
   std::string name, type;
   std::optional<Shape> shape;  ///< of its first output, batch 1; none behind a layer that cannot be
                                ///< planned
-  int64_t parameters = 0;      ///< parameters and states; where no plan tells, those of the file
+  std::vector<int> open_shape;  ///< of an input that the file leaves open, without batch, -1 where
+                                ///< it is; else empty
+  int64_t parameters = 0;       ///< parameters and states; where no plan tells, those of the file
   std::vector<std::string> weights;     ///< "kernel (3, 3, 16, 32)", in Keras' order
   std::optional<double> multiply_adds;  ///< of one item; none where no plan tells
   std::optional<ReceptiveField> field;  ///< none where unknown, or where paths disagree in jump

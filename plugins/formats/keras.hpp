@@ -11,6 +11,7 @@
 //   keras_training  how the model was compiled
 //   keras_optimizer the optimizer's state
 //   keras_own       what Keras has no place for
+//   keras_annotate  changing that alone in an HDF5 file
 //   keras_hdf5, keras_archive, keras_variables   the formats
 #include <filesystem>
 #include <memory>

@@ -53,7 +53,8 @@ void Tool::declare_model() {
             "height x width x channels of a zoo name, or where a file leaves them open: 224x224x3");
   line.flag(
       "preprocess", preprocess,
-      "how pixels reach the network, instead of what the model says: none, unit, tf, torch, caffe");
+      "how pixels reach the network, instead of what the model says: none, unit, tf, torch, caffe, "
+      "or scale=1/255,mean=0.5,std=0.2,order=bgr,resize=crop");
   line.flag("trust", trust, "read a model file without the trial read in a process of its own");
 }
 

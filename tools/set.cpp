@@ -100,6 +100,7 @@ void set(Tool& tool) {
   check(tool.registry(), document);
   if (!w.sample.empty()) {
     tool.preprocess.clear();  // it stands in the document
+    document.sample.reset();  // the old one need not hold any more
     document.sample = sample_of(tool, *tool.place(document), w.sample);
   } else if (!tool.preprocess.empty() && document.sample) {
     tool.terminal.info("the stored sample stays: it is an input as the network takes it");

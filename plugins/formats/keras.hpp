@@ -41,8 +41,7 @@ struct Reading {
 // -----------------------------------------------------------------------------------------------------
 
 /// A layer by its entry in a file. The record has no calls. An unknown class keeps its name and its
-/// configuration as it is. "data_format": "channels_first" stays, among the foreign keys, until
-/// to_channels_last(). An extent of an input that is open is -1.
+/// configuration as it is. data_format stays, among the foreign keys, until to_channels_last(). An extent of an input that is open is -1.
 LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config,
                        const Reading& reading);
 /// {"class_name", "config"} in the dialect that tf.keras 2.4 and newer and Keras 3 read. `name` is
@@ -70,6 +69,8 @@ bool is_written_by_theano(const H5Reader& file, const std::string& group, int ve
 /// Keras `version` stored. To be called before to_channels_last().
 void orient_kernels(const GraphRecord& graph, int version, bool theano,
                     std::vector<WeightsRecord>& weights);
+/// What of a graph Theano computes otherwise than TensorFlow and Ocellus do: warnings.
+std::vector<std::string> differences_to_theano(const GraphRecord& graph);
 /// Axis i of the result is axis axes[i] of `a`, which is f32.
 Array permuted(const Array& a, const std::vector<int>& axes);
 

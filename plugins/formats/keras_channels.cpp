@@ -281,7 +281,6 @@ class Converter {
 
   // What the layer's parameters and weights say of axes.
   void finish(LayerRecord& l) {
-    l.foreign.erase("data_format");
     if (Json* format = l.parameters.find("data_format"); format && is_convertible(l.type))
       *format = "channels_last";
     const size_t i = index_.at(l.name);
@@ -363,6 +362,7 @@ void to_channels_last(ModelDocument& document) {
           l.name, l.type));
   }
   if (any) Converter(document).run();
+  for (LayerRecord& l : document.graph.layers) l.foreign.erase("data_format");
 }
 
 }  // namespace ocellus::keras

@@ -264,7 +264,7 @@ class LayerReader {
  private:
   void take(const std::string& key, const Json& value) {
     if (key == "data_format" && !info_.schema.find(key)) {
-      if (value == Json("channels_first")) layer_.foreign[key] = value;
+      if (value.is_string()) layer_.foreign[key] = value;  // until to_channels_last()
       return;
     }
     if (key == "activation" && info_.takes_activation) {

@@ -64,6 +64,9 @@ ModelDocument read_document(const H5Reader& file, const Registry& registry) {
     read_training(Json::parse(text, file.name() + ": training_config"), opened.reading, document);
   const Origin origin = origin_of(file, weights_group);
   orient_kernels(document.graph, origin.version, origin.theano, document.weights);
+  if (origin.theano)
+    for (std::string& warning : differences_to_theano(document.graph))
+      document.warnings.push_back(std::move(warning));
   read_named_state(file, opened.model, opened.reading, document);
   read_own_parts(file, opened, document);
   to_channels_last(document);

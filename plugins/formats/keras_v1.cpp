@@ -94,6 +94,16 @@ bool is_dropped(const std::string& key) {
       fmt::format("layer '{}' ({} of Keras 1): {}", config.get("name", ""), class_name, what));
 }
 
+// {"name": "MaxNorm", "m": 2} -> {"class_name": "MaxNorm", "config": {"max_value": 2}}.
+Json named_object(const Json& value) {
+  std::string name = value.at("name").as_string();
+  if (name.ends_with("Regularizer")) name = "L1L2";
+  Json config = Json::object();
+  for (const auto& [key, v] : value.as_object())
+    if (key != "name") config[key == "m" ? "max_value" : key] = v;
+  return Json::Object{{"class_name", name}, {"config", config}};
+}
+
 Json value_of(const std::string& class_name, const std::string& key, const Json& value,
               const Json& config) {
   const bool text = value.is_string();
@@ -101,6 +111,8 @@ Json value_of(const std::string& class_name, const std::string& key, const Json&
     return value.as_string() == "th" ? "channels_first" : "channels_last";
   if (key.ends_with("_initializer") && text)
     return translated(initializer_words(), value.as_string());
+  if ((key.ends_with("_regularizer") || key.ends_with("_constraint")) && value.find("name"))
+    return named_object(value);
   if (key == "padding" && text && value.as_string() != "valid" && value.as_string() != "same" &&
       value.as_string() != "causal")
     refuse(class_name, config,
@@ -284,6 +296,29 @@ void orient_kernels(const GraphRecord& graph, int version, bool theano,
         k = turned(k, kind->spatial);
     }
   }
+}
+
+std::vector<std::string> differences_to_theano(const GraphRecord& graph) {
+  std::vector<std::string> warnings;
+  for (const LayerRecord& l : graph.layers) {
+    const bool pools = l.type.starts_with("MaxPooling") || l.type.starts_with("AveragePooling");
+    if (!(pools || kernel_kind(l.type)) || l.parameters.get("padding", "valid") != "same") continue;
+    // Theano pads half the window on either side, TensorFlow what the size needs.
+    const auto any = [&](const char* key, auto&& is) {
+      const Json* v = l.parameters.find(key);
+      if (!v) return false;
+      if (!v->is_list()) return v->is_integer() && is(v->as_int());
+      return std::any_of(v->as_list().begin(), v->as_list().end(),
+                         [&](const Json& i) { return i.is_integer() && is(i.as_int()); });
+    };
+    if (any(pools ? "pool_size" : "kernel_size", [](int k) { return k % 2 == 0; }) ||
+        any("strides", [](int s) { return s > 1; }))
+      warnings.push_back(fmt::format(
+          "layer '{}' ({}): saved by Keras with Theano, which pads 'same' on other sides where the "
+          "window is even or the stride over 1: its outputs will differ",
+          l.name, l.type));
+  }
+  return warnings;
 }
 
 }  // namespace ocellus::keras

@@ -23,7 +23,9 @@ const Parameters<Recipe>& recipe_parameters() {
     p.add("epochs", &Recipe::epochs, "passes over the training data").min(1);
     p.add("batch", &Recipe::batch, "images a step").min(1);
     p.add("seed", &Recipe::seed, "same seed, same weights");
-    p.add("optimizer", &Recipe::optimizer, "Adam, or with parameters: 'Adam(learning_rate=0.01)'");
+    p.add(
+        "optimizer", &Recipe::optimizer,
+        "as 'Adam(learning_rate=0.01)'; null: the model's own, going on from its state, else Adam");
     p.add("loss", &Recipe::loss, "loss; null: by the network's last layer");
     p.add("schedule", &Recipe::schedule,
           "factor on the learning rate over time, as 'cosine_decay'; null: none");
@@ -88,7 +90,7 @@ TrainingOptions training_options(const Registry& registry, const Recipe& recipe)
   std::tie(o.loss, o.loss_parameters) = checked_call(registry, Kind::loss, recipe.loss, "loss");
   std::tie(o.schedule, o.schedule_parameters) =
       checked_call(registry, Kind::schedule, recipe.schedule, "schedule");
-  if (o.optimizer.empty()) throw UsageError("optimizer: a name is needed, as Adam");
+  if (o.optimizer.empty()) o.optimizer = TrainingOptions{}.optimizer;
   // One augmenter alone need not stand in a list.
   const Json augment = recipe.augment.is_list() ? recipe.augment : Json(Json::List{recipe.augment});
   for (const Json& a : augment.as_list())
@@ -100,6 +102,16 @@ TrainingOptions training_options(const Registry& registry, const Recipe& recipe)
   o.clip_norm = recipe.clip_norm;
   o.checkpoint_every = recipe.checkpoint_every;
   return o;
+}
+
+bool go_on_with_optimizer(const Recipe& recipe, const ModelDocument& model,
+                          TrainingOptions& options) {
+  const bool named = !recipe.optimizer.is_null() && !(recipe.optimizer == Json(""));
+  if (named || !model.optimizer) return false;
+  options.optimizer = model.optimizer->type;
+  options.optimizer_parameters = model.optimizer->parameters;
+  options.state = model.optimizer;
+  return true;
 }
 
 Preprocessing choose_preprocessing(const Recipe& recipe, const ModelDocument& model,

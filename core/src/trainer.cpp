@@ -361,6 +361,16 @@ struct Trainer::State {
                          position.step));
   }
 
+  void begin_with_state() {
+    if (!options.state || (options.state->slots.empty() && options.state->iteration == 0)) return;
+    if (options.state->type != options.optimizer)
+      throw UsageError(fmt::format("the state is that of {}, this run wants {}",
+                                   options.state->type, options.optimizer));
+    training::write_slots(network, options.state->slots, slots, "the model");
+    position.iteration = options.state->iteration;
+    options.state.reset();
+  }
+
   static void expect_same(const std::string& file, const char* what, int64_t there, int64_t here) {
     if (there != here)
       throw UsageError(
@@ -370,6 +380,7 @@ struct Trainer::State {
 
   History run(Progress& progress, Log& log) {
     resume(log);
+    if (!written) begin_with_state();
     while (position.epoch < options.epochs && !position.stopped) train_epoch(progress, log);
     queue.finish();
     if (options.patience > 0 && !position.best_weights.empty() &&

@@ -4,6 +4,8 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/optimizer.hpp"
+#include "ocellus/core/recipe.hpp"
+#include "ocellus/core/trainer.hpp"
 #include "ocellus/core/zip.hpp"
 #include "plugins/keras_testing.hpp"
 
@@ -51,6 +53,34 @@ void check_state(const OptimizerRecord& o, const std::string& version, const std
   }
 }
 
+// The items that train_further() of make_keras_fixtures.py trains on.
+class Items : public Dataset {
+ public:
+  explicit Items(Array images) : images_(std::move(images)) {}
+  int64_t size() const override { return images_.shape()[0]; }
+  Shape item_shape() const override { return images_.item(0).shape(); }
+  DType item_type() const override { return DType::f32; }
+  std::vector<std::string> classes() const override { return {"a", "b", "c"}; }
+  std::string describe(int64_t i) const override { return std::to_string(i); }
+  void read(std::span<const int64_t> indices, Samples& out) const override {
+    constexpr int labels[] = {0, 2, 1};
+    const int n = static_cast<int>(indices.size());
+    const size_t item = images_.item(0).byte_count();
+    out = {};
+    out.images = Array(images_.shape().with_batch(n), DType::f32);
+    out.targets = Array(Shape{n}, DType::i32);
+    for (int i = 0; i < n; ++i) {
+      const auto from = images_.bytes().subspan(static_cast<size_t>(indices[i]) * item, item);
+      std::copy(from.begin(), from.end(),
+                out.images.bytes().begin() + static_cast<ptrdiff_t>(i * item));
+      out.targets.i32()[i] = labels[indices[i]];
+    }
+  }
+
+ private:
+  Array images_;
+};
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(files_of_keras)
@@ -88,6 +118,46 @@ BOOST_AUTO_TEST_CASE(weights) {
   check_prediction(with_weights(fixtures / "keras2" / "adam.h5",
                                 container("keras3", "adam", ".weights.h5"), log, true),
                    "keras3", "adam");
+}
+
+// A training begun in Keras goes on here: three more steps come to the weights that Keras came to.
+BOOST_AUTO_TEST_CASE(a_training_goes_on) {
+  for (const std::string name : {"sgd", "adam", "adamw", "rmsprop"}) {
+    BOOST_TEST_CONTEXT(name) {
+      const ModelDocument d = open(container("keras3", name, ".keras"));
+      const H5Reader io(container("keras3", name, ".io.h5"));
+      TrainingOptions options;
+      options.epochs = options.batch = 3;
+      options.validation_split = 0;
+      options.loss = d.loss;
+      options.metrics = d.metrics;
+      BOOST_REQUIRE(go_on_with_optimizer({}, d, options));
+      Network n(world().registry, d);
+      n.preprocessing = Preprocessing::named("none");
+      n.place(world().device, 0, Placement::arenas);
+      Trainer trainer(world().registry, n, std::make_shared<Items>(io.read("/input")), nullptr,
+                      options);
+      SilentProgress silent;
+      SilentLog log;
+      trainer.run(silent, log);
+      BOOST_TEST(trainer.document().optimizer->iteration == 4 + 3);
+      // Keras lists what is trained first, then the moving statistics.
+      std::vector<Array> trained, states;
+      for (const WeightsRecord& r : n.read_weights())
+        for (size_t i = 0; i < r.values.size(); ++i)
+          (r.names[i].starts_with("moving_") ? states : trained).push_back(r.values[i]);
+      BOOST_REQUIRE_EQUAL(trained.size() + states.size(), 8u);
+      // get_weights() goes layer by layer: the statistics stand before the last layer's two.
+      trained.insert(trained.end() - 2, states.begin(), states.end());
+      for (size_t i = 0; i < trained.size(); ++i) {
+        // Ours decays kernels alone, Keras all that is trained.
+        if (name == "adamw" && i != 0 && i != 6) continue;
+        BOOST_TEST_CONTEXT(i) {
+          check_close(trained[i], io.read("/further/" + std::to_string(i)), 1e-4);
+        }
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(weights_of_16_bits) {

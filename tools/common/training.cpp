@@ -89,6 +89,10 @@ Trained train_recipe(Tool& tool, const Recipe& recipe, const std::function<fs::p
     tool.terminal.info(fmt::format("preprocessing: {} (assumed; --preprocess sets another)",
                                    document.preprocessing->str()));
 
+  if (go_on_with_optimizer(recipe, document, options))
+    tool.terminal.info(fmt::format("optimizer: {} of the model, after {} steps", options.optimizer,
+                                   document.optimizer->iteration));
+
   tool.seed.value = recipe.seed.value;
   t.network = tool.place(document, Placement::arenas);
   const fs::path folder = make_folder();

@@ -20,9 +20,9 @@ struct Recipe {
   std::string preprocess;  ///< empty: the model's own, else "unit" for bytes and "none" for floats
   int epochs = 10, batch = 128;
   Seed seed{1};
-  Json optimizer = "Adam", loss,
-       schedule;  ///< calls, see parse_call(); null: by the network's output, and none
-  Json augment = Json::list();  ///< list of calls
+  Json optimizer, loss, schedule;  ///< calls, see parse_call(); null: the model's own with its
+                                   ///< state, else Adam; by the network's output; none
+  Json augment = Json::list();     ///< list of calls
   std::vector<std::string> metrics = {"accuracy"};
   double validation_split = 0.1;
   int patience = 0;
@@ -37,6 +37,10 @@ OCELLUS_API const Parameters<Recipe>& recipe_parameters();
 OCELLUS_API void set_key(Json& recipe, const std::string& assignment);
 /// Options of the Trainer, with every call parsed and checked. Throws UsageError naming the key.
 OCELLUS_API TrainingOptions training_options(const Registry& registry, const Recipe& recipe);
+/// Where the recipe names no optimizer, the one that the model was trained with, and its state.
+/// Whether there was one.
+OCELLUS_API bool go_on_with_optimizer(const Recipe& recipe, const ModelDocument& model,
+                                      TrainingOptions& options);
 /// What the network is fed with: the recipe's preprocessing, else the model's, else by the type of
 /// the data; `assumed` tells the last case.
 OCELLUS_API Preprocessing choose_preprocessing(const Recipe& recipe, const ModelDocument& model,

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,9 @@ struct TrainingOptions {
               schedule;  ///< loss empty: by the network's output and the targets
   Json optimizer_parameters = Json::object(), loss_parameters = Json::object(),
        schedule_parameters = Json::object();
+  /// Iteration and slots to begin with, of an optimizer of this type: the model's, where somebody
+  /// trained it before. Resuming goes before it.
+  std::optional<OptimizerRecord> state;
   std::vector<std::string> metrics = {"accuracy"};
   std::vector<std::pair<std::string, Json>> augmenters;
   double validation_split = 0.1;  ///< of the training data, drawn by the seed, when no validation

@@ -35,5 +35,21 @@ std::vector<ReferenceTensor> up_sampling(const ReferenceCall& call);
 std::vector<ReferenceTensor> resizing(const ReferenceCall& call);
 std::vector<ReferenceTensor> permute(const ReferenceCall& call);
 std::vector<ReferenceTensor> local_response_normalization(const ReferenceCall& call);
+std::vector<ReferenceTensor> constant_operation(const ReferenceCall& call);
+std::vector<ReferenceTensor> unary_operation(const ReferenceCall& call);
+std::vector<ReferenceTensor> slice(const ReferenceCall& call);
+enum class Reduced { mean, sum, max, min };
+std::vector<ReferenceTensor> reduction(const ReferenceCall& call, Reduced kind);
+enum class Merged { sum, difference, product, quotient, average, largest, smallest };
+std::vector<ReferenceTensor> merge(const ReferenceCall& call, Merged kind);
+std::vector<ReferenceTensor> layer_normalization(const ReferenceCall& call);
+std::vector<ReferenceTensor> group_normalization(const ReferenceCall& call);
+std::vector<ReferenceTensor> rms_normalization(const ReferenceCall& call);
+std::vector<ReferenceTensor> unit_normalization(const ReferenceCall& call);
+std::vector<ReferenceTensor> axes_softmax(const ReferenceCall& call);
+std::vector<ReferenceTensor> prelu(const ReferenceCall& call);
+std::vector<ReferenceTensor> repeat_vector(const ReferenceCall& call);
+enum class Noise { gaussian, gaussian_dropout, alpha, spatial };
+std::vector<ReferenceTensor> noise(const ReferenceCall& call, Noise kind);
 
 }  // namespace ocellus::reference

@@ -48,21 +48,30 @@ std::vector<ReferenceTensor> batch_normalization(const ReferenceCall& call) {
 }
 
 std::vector<ReferenceTensor> normalization(const ReferenceCall& call) {
-  const ReferenceTensor& x = call.inputs[0];
-  const Json& p = call.parameters;
-  const int channels = x.shape.channels();
+  ReferenceTensor y = call.inputs[0];
+  const Json &p = call.parameters, &axis = p.at("axis");
   const bool given = !p.at("mean").is_null(), invert = p.get("invert", false);
+  std::vector<int> axes;
+  const auto take = [&](const Json& a) {
+    axes.push_back(a.as_int() < 0 ? a.as_int() + y.shape.rank() : a.as_int());
+  };
+  if (axis.is_list())
+    for (const Json& a : axis.as_list()) take(a);
+  else if (!axis.is_null())
+    take(axis);
+  const int channels = y.shape.channels();
   const std::vector<double> mean = given ? per_channel(p.at("mean"), channels)
                                          : call.weights[0].values,
                             variance = given ? per_channel(p.at("variance"), channels)
                                              : call.weights[1].values;
-  std::vector<double> scale(channels), shift(channels);
-  for (int c = 0; c < channels; ++c) {
-    const double deviation = std::max(std::sqrt(variance[c]), 1e-7);
-    scale[c] = invert ? deviation : 1 / deviation;
-    shift[c] = invert ? mean[c] : -mean[c] / deviation;
+  for (size_t i = 0; i < y.values.size(); ++i) {
+    const std::vector<int> place = place_of(y.shape, i);
+    size_t s = 0;
+    for (int a : axes) s = s * y.shape[a] + place[a];
+    const double deviation = std::max(std::sqrt(variance[s]), 1e-7);
+    y.values[i] = invert ? mean[s] + y.values[i] * deviation : (y.values[i] - mean[s]) / deviation;
   }
-  return {channel_affine(x, scale, shift)};
+  return {y};
 }
 
 std::vector<ReferenceTensor> rescaling(const ReferenceCall& call) {

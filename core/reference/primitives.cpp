@@ -117,4 +117,28 @@ double uniform(uint64_t seed, uint32_t step, uint32_t node, int sample, uint32_t
   return (words[element % 4] >> 8) * 0x1p-24;
 }
 
+double normal(uint64_t seed, uint32_t step, uint32_t node, int sample, uint32_t element) {
+  // Box and Muller, from the pair of numbers that the element belongs to.
+  constexpr double pi = 3.14159265358979323846;
+  const uint32_t even = element / 2 * 2;
+  const double radius = std::sqrt(-2 * std::log(1 - uniform(seed, step, node, sample, even))),
+               angle = 2 * pi * uniform(seed, step, node, sample, even + 1);
+  return radius * (element == even ? std::cos(angle) : std::sin(angle));
+}
+
+std::vector<int> place_of(const Shape& shape, size_t element) {
+  std::vector<int> place(shape.rank());
+  for (int a = shape.rank() - 1; a >= 0; --a) {
+    place[a] = static_cast<int>(element % shape[a]);
+    element /= shape[a];
+  }
+  return place;
+}
+
+size_t index_of(const Shape& shape, const std::vector<int>& place) {
+  size_t i = 0;
+  for (int a = 0; a < shape.rank(); ++a) i = i * shape[a] + place[a];
+  return i;
+}
+
 }  // namespace ocellus::reference

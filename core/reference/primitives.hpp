@@ -37,5 +37,11 @@ void moments(const ReferenceTensor& x, std::vector<double>& mean, std::vector<do
 /// The uniform number in [0, 1) that the device draws for element `element` of a sample (see
 /// opencl::RandomStream).
 double uniform(uint64_t seed, uint32_t step, uint32_t node, int sample, uint32_t element);
+/// The same of the normal distribution.
+double normal(uint64_t seed, uint32_t step, uint32_t node, int sample, uint32_t element);
+
+/// The coordinates of an element, and the element at coordinates.
+std::vector<int> place_of(const Shape& shape, size_t element);
+size_t index_of(const Shape& shape, const std::vector<int>& place);
 
 }  // namespace ocellus::reference

@@ -44,6 +44,41 @@ constexpr Function functions[] = {
     // x Phi(x), Phi the normal distribution (Hendrycks and Gimpel, 2016); the derivative is Phi(x) + x phi(x).
     {"gelu", "x times the normal distribution function of x", "0.5f * x * (1.0f + erf(0.707106781f * x))",
      "0.5f * (1.0f + erf(0.707106781f * x)) + 0.398942280f * x * exp(-0.5f * x * x)", Saves::input},
+    {"gelu_tanh", "gelu by the tanh formula (Keras' approximate=True)",
+     "0.5f * x * (1.0f + tanh(0.797884561f * (x + 0.044715f * x * x * x)))",
+     "0.5f * (1.0f + tanh(0.797884561f * (x + 0.044715f * x * x * x))) + 0.5f * x * (1.0f - "
+     "tanh(0.797884561f * (x + 0.044715f * x * x * x)) * tanh(0.797884561f * (x + 0.044715f * x * x * x))) * "
+     "(0.797884561f + 0.107032223f * x * x)", Saves::input},
+    // tanh(softplus(x)), the gate of mish (Misra, BMVC 2020); the derivative is gate + x sigmoid(x) (1 - gate^2).
+    {"mish", "x tanh(softplus(x))", "x * tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x))))",
+     "tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x)))) + x / (1.0f + exp(-x)) * (1.0f - "
+     "tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x)))) * tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x)))))", Saves::input},
+    {"hard_silu", "x min(max(x / 6 + 0.5, 0), 1); also called hard_swish",
+     "x * fmin(fmax(x * 0.166666667f + 0.5f, 0.0f), 1.0f)",
+     "x <= -3.0f ? (T)(0.0f) : x >= 3.0f ? (T)(1.0f) : x * 0.333333333f + 0.5f", Saves::input},
+    {"hard_swish", "x min(max(x / 6 + 0.5, 0), 1); also called hard_silu",
+     "x * fmin(fmax(x * 0.166666667f + 0.5f, 0.0f), 1.0f)",
+     "x <= -3.0f ? (T)(0.0f) : x >= 3.0f ? (T)(1.0f) : x * 0.333333333f + 0.5f", Saves::input},
+    {"hard_tanh", "min(max(x, -1), 1)", "fmin(fmax(x, -1.0f), 1.0f)",
+     "fabs(y) < 1.0f ? (T)(1.0f) : (T)(0.0f)", Saves::output},
+    {"tanh_shrink", "x - tanh(x)", "x - tanh(x)", "tanh(x) * tanh(x)", Saves::input},
+    {"soft_shrink", "x nearer to 0 by 0.5", "x - fmin(fmax(x, -0.5f), 0.5f)",
+     "fabs(x) > 0.5f ? (T)(1.0f) : (T)(0.0f)", Saves::input},
+    {"hard_shrink", "x where |x| > 0.5, else 0", "fabs(x) > 0.5f ? x : (T)(0.0f)",
+     "fabs(x) > 0.5f ? (T)(1.0f) : (T)(0.0f)", Saves::input},
+    // Below 0 the sum would cancel: 2 / (sqrt(x^2 + 4) - x) is the same number (Barron, 2021).
+    {"squareplus", "(x + sqrt(x^2 + 4)) / 2",
+     "x > 0.0f ? 0.5f * (x + hypot(x, (T)(2.0f))) : 2.0f / (hypot(x, (T)(2.0f)) - x)",
+     "x > 0.0f ? 0.5f + 0.5f * x / hypot(x, (T)(2.0f)) : "
+     "2.0f / ((hypot(x, (T)(2.0f)) - x) * hypot(x, (T)(2.0f)))", Saves::input},
+    {"celu", "max(x, 0) + min(exp(x) - 1, 0): elu", "x > 0.0f ? x : expm1(fmin(x, 0.0f))",
+     "y > 0.0f ? (T)(1.0f) : y + 1.0f", Saves::output},
+    {"log_sigmoid", "log(sigmoid(x))", "fmin(x, 0.0f) - log1p(exp(-fabs(x)))", "1.0f / (1.0f + exp(x))", Saves::input},
+    {"sparse_plus", "0 below -1, x above 1, (x + 1)^2 / 4 between",
+     "x >= 1.0f ? x : 0.25f * fmax(x + 1.0f, 0.0f) * fmax(x + 1.0f, 0.0f)",
+     "fmin(fmax(0.5f * x + 0.5f, 0.0f), 1.0f)", Saves::input},
+    {"sparse_sigmoid", "min(max((x + 1) / 2, 0), 1)", "fmin(fmax(0.5f * x + 0.5f, 0.0f), 1.0f)",
+     "(y > 0.0f ? (T)(0.5f) : (T)(0.0f)) * (y < 1.0f ? (T)(1.0f) : (T)(0.0f))", Saves::output},
     // Keras 3 changed the slope; models of Keras 2 need the old function, which the format translates by the file's version.
     {"hard_sigmoid", "min(max(x / 6 + 0.5, 0), 1): Keras 3", "fmin(fmax(x * 0.166666667f + 0.5f, 0.0f), 1.0f)",
      "(y > 0.0f ? (T)(0.166666667f) : (T)(0.0f)) * (y < 1.0f ? (T)(1.0f) : (T)(0.0f))", Saves::output},

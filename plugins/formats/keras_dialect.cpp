@@ -73,12 +73,28 @@ const std::set<std::string>& keras_classes() {
                                               "Normalization",
                                               "PReLU",
                                               "Permute",
+                                              "RMSNormalization",
                                               "RandomBrightness",
+                                              "RandomColorDegeneration",
+                                              "RandomColorJitter",
                                               "RandomContrast",
                                               "RandomCrop",
+                                              "RandomElasticTransform",
+                                              "RandomErasing",
                                               "RandomFlip",
+                                              "RandomGaussianBlur",
+                                              "RandomGrayscale",
+                                              "RandomHeight",
+                                              "RandomHue",
+                                              "RandomInvert",
+                                              "RandomPerspective",
+                                              "RandomPosterization",
                                               "RandomRotation",
+                                              "RandomSaturation",
+                                              "RandomSharpness",
+                                              "RandomShear",
                                               "RandomTranslation",
+                                              "RandomWidth",
                                               "RandomZoom",
                                               "ReLU",
                                               "RepeatVector",
@@ -294,6 +310,8 @@ class LayerReader {
   void keep(const std::string& key, const Json& value) {
     if (value.is_null()) return;
     layer_.foreign[key] = value;
+    // Random layers do nothing in inference, whatever their factors; training says what it lacks.
+    if (layer_.type.starts_with("Random")) return;
     if (is_neutral(value) || is_harmless(key) || key.ends_with("_initializer")) return;
     reading_.warnings.push_back(
         fmt::format("layer '{}' ({}): {} = {} is not known here: kept in the file, without effect",
@@ -352,6 +370,8 @@ LayerRecord read_layer(const std::string& saved_class, const std::string& name,
                 class_name.starts_with("Keras>")))
     info = reading.registry.find_keras_layer(without_package(class_name));
   layer.type = info ? info->name : alias != class_aliases().end() ? alias->second : class_name;
+  // Keras' random layers that augmenters supply stand in files like any layer.
+  if (!info) info = reading.registry.find(Kind::augmenter, layer.type);
   if (layer.type == "Input") read_input_shape(layer, config);
   if (info) {
     LayerReader(layer, *info, reading).read(config);
@@ -397,6 +417,7 @@ std::string class_name_of(const LayerRecord& layer, const Registry& registry) {
 
 Json write_layer(const LayerRecord& layer, const std::string& name, const Registry& registry) {
   const TypeInfo* info = registry.find(Kind::layer, layer.type);
+  if (!info) info = registry.find(Kind::augmenter, layer.type);
   if (layer.type == "Input") return write_input(layer, name);
   Json config = Json::object();
   config["name"] = name;

@@ -118,25 +118,33 @@ std::optional<Roles> roles_of(const LayerRecord& layer) {
                                                "Attention",
                                                "AdditiveAttention",
                                                "MultiHeadAttention",
-                                               "GroupNormalization",
                                                "Lambda"};
+  // Layers of ours that stand for operations.
+  static const std::set<std::string> weightless = {
+      "ConstantOperation", "Divide",    "ReduceMax", "ReduceMean",
+      "ReduceMin",         "ReduceSum", "Slice",     "UnaryOperation"};
   const Json& p = layer.parameters;
   Roles roles;
   if (layer.type == operation_type) return roles;
   if (const auto it = kernels.find(layer.type); it != kernels.end()) {
     roles.parameters = it->second;
     if (p.get("use_bias", true)) roles.parameters.push_back("bias");
-  } else if (layer.type == "BatchNormalization" || layer.type == "LayerNormalization") {
+  } else if (layer.type == "BatchNormalization" || layer.type == "LayerNormalization" ||
+             layer.type == "GroupNormalization") {
     if (p.get("scale", true)) roles.parameters.push_back("gamma");
     if (p.get("center", true)) roles.parameters.push_back("beta");
     if (layer.type == "BatchNormalization") roles.states = {"moving_mean", "moving_variance"};
   } else if (layer.type == "Normalization") {
     if (const Json* mean = p.find("mean"); !mean || mean->is_null())
       roles.states = {"mean", "variance", "count"};
+  } else if (layer.type == "RMSNormalization") {
+    roles.parameters = {"scale"};
   } else if (layer.type == "PReLU") {
     roles.parameters = {"alpha"};
   } else if (layer.type == "Embedding") {
     roles.parameters = {"embeddings"};
+  } else if (weightless.count(layer.type)) {
+    return roles;
   } else if (others.count(layer.type) || !is_keras_layer(layer.type)) {
     return std::nullopt;
   }

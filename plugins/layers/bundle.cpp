@@ -90,9 +90,11 @@ std::vector<opencl::Operand> epilogue_operands(const ForwardArgs& args, size_t k
 namespace {
 void register_types(Registrar& r) {
   register_activation(r);
-  register_add(r);
+  register_activity_regularization(r);
+  register_axis_normalization(r);
   register_batch_normalization(r);
   register_concatenate(r);
+  register_constant_operation(r);
   register_conv2d(r);
   register_conv2d_transpose(r);
   register_cropping2d(r);
@@ -103,17 +105,26 @@ void register_types(Registrar& r) {
   register_flatten(r);
   register_global_pooling2d(r);
   register_input(r);
-  register_local_response_normalization(r);
   register_leaky_relu(r);
+  register_local_response_normalization(r);
+  register_merge(r);
+  register_noise(r);
   register_normalization(r);
   register_permute(r);
   register_pooling2d(r);
+  register_prelu(r);
+  register_random_layers(r);
+  register_reduction(r);
   register_relu(r);
+  register_repeat_vector(r);
   register_rescaling(r);
   register_reshape(r);
   register_resizing(r);
   register_separable_conv2d(r);
+  register_slice(r);
   register_softmax(r);
+  register_thresholded_relu(r);
+  register_unary_operation(r);
   register_up_sampling2d(r);
   register_zero_padding2d(r);
 }

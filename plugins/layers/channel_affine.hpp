@@ -15,6 +15,9 @@ class ChannelAffine {
   /// Numbers from a parameter: 0.5 or [0.1, 0.2, 0.3]. Throws UsageError naming the parameter.
   static std::vector<double> numbers(const Json& value, const std::string& parameter);
 
+  /// The same for all channels.
+  bool is_number() const { return scale_.size() == 1; }
+
   LayerPlan plan(const PlanRequest& request) const;
   std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const;
 

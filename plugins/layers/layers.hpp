@@ -13,9 +13,11 @@
 namespace ocellus::layers {
 
 void register_activation(Registrar& r);
-void register_add(Registrar& r);
+void register_activity_regularization(Registrar& r);
+void register_axis_normalization(Registrar& r);
 void register_batch_normalization(Registrar& r);
 void register_concatenate(Registrar& r);
+void register_constant_operation(Registrar& r);
 void register_conv2d(Registrar& r);
 void register_conv2d_transpose(Registrar& r);
 void register_cropping2d(Registrar& r);
@@ -26,17 +28,26 @@ void register_elu(Registrar& r);
 void register_flatten(Registrar& r);
 void register_global_pooling2d(Registrar& r);
 void register_input(Registrar& r);
-void register_local_response_normalization(Registrar& r);
 void register_leaky_relu(Registrar& r);
+void register_local_response_normalization(Registrar& r);
+void register_merge(Registrar& r);
+void register_noise(Registrar& r);
 void register_normalization(Registrar& r);
 void register_permute(Registrar& r);
 void register_pooling2d(Registrar& r);
+void register_prelu(Registrar& r);
+void register_random_layers(Registrar& r);
+void register_reduction(Registrar& r);
 void register_relu(Registrar& r);
+void register_repeat_vector(Registrar& r);
 void register_rescaling(Registrar& r);
 void register_reshape(Registrar& r);
 void register_resizing(Registrar& r);
 void register_separable_conv2d(Registrar& r);
+void register_slice(Registrar& r);
 void register_softmax(Registrar& r);
+void register_thresholded_relu(Registrar& r);
+void register_unary_operation(Registrar& r);
 void register_up_sampling2d(Registrar& r);
 void register_zero_padding2d(Registrar& r);
 

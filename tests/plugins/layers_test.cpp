@@ -24,6 +24,17 @@ const Registry& registry() {
   return *r;
 }
 
+/// All cases, or while one works on a layer those of OCELLUS_TEST_LAYER alone.
+const std::vector<LayerCase>& chosen_cases() {
+  static const std::vector<LayerCase> cases = [] {
+    std::vector<LayerCase> list = layer_cases();
+    if (const char* type = std::getenv("OCELLUS_TEST_LAYER"))
+      std::erase_if(list, [&](const LayerCase& c) { return c.type != std::string(type); });
+    return list;
+  }();
+  return cases;
+}
+
 /// A case with its layer and its random data.
 struct Prepared {
   explicit Prepared(const LayerCase& c)
@@ -123,7 +134,7 @@ BOOST_AUTO_TEST_CASE(references_agree_with_keras) {
 
 BOOST_AUTO_TEST_CASE(forward_and_backward) {
   for (const auto& device : both_families())
-    for (const LayerCase& c : layer_cases()) {
+    for (const LayerCase& c : chosen_cases()) {
       const Prepared p(c);
       const LayerPlan plan = p.plan();
       const std::string name = describe(*device) + ": " + p.name;
@@ -146,7 +157,7 @@ BOOST_AUTO_TEST_CASE(forward_and_backward) {
 BOOST_AUTO_TEST_CASE(halo) {
   std::mt19937 random(7);
   for (const auto& device : both_families())
-    for (const LayerCase& c : layer_cases()) {
+    for (const LayerCase& c : chosen_cases()) {
       const Prepared p(c);
       const Window window = p.plan().window;
       // Nobody evaluates windows of layers that enlarge: see `usable` of Incremental.
@@ -169,7 +180,7 @@ BOOST_AUTO_TEST_CASE(halo) {
 BOOST_AUTO_TEST_CASE(epilogue) {
   using Stage = opencl::Stage;
   for (const auto& device : both_families())
-    for (const LayerCase& c : layer_cases()) {
+    for (const LayerCase& c : chosen_cases()) {
       Prepared p(c);
       if (!p.plan().accepts_epilogue) continue;
       p.request.input_gradients = p.request.parameter_gradients = false;
@@ -198,7 +209,7 @@ BOOST_AUTO_TEST_CASE(epilogue) {
 // A packed copy of weights is redone when the version says so.
 BOOST_AUTO_TEST_CASE(weights_change_in_place) {
   for (const auto& device : both_families())
-    for (const LayerCase& c : layer_cases()) {
+    for (const LayerCase& c : chosen_cases()) {
       Prepared p(c);
       if (p.plan().parameters.empty() || p.plan().pointwise) continue;
       LayerRunner runner(*device, *p.layer, p.plan());
@@ -238,7 +249,7 @@ BOOST_AUTO_TEST_CASE(planted_faults) {
 // An operation whose output may lie on its input gives the same numbers there.
 BOOST_AUTO_TEST_CASE(in_place) {
   for (const auto& device : both_families())
-    for (const LayerCase& c : layer_cases()) {
+    for (const LayerCase& c : chosen_cases()) {
       Prepared p(c);
       p.request.input_gradients = p.request.parameter_gradients = false;
       const LayerPlan plan = p.plan();

@@ -16,9 +16,8 @@ namespace {
 // Those whose layers Keras has too, so that it opens what we save.
 const std::vector<std::string> portable = {"tf_and_torch_preprocessing", "several", "deep"};
 const std::vector<std::string> others = {
-    "caffe_preprocessing", "constants",      "functions", "shaping",    "resizing",
-    "shared_operations",   "raw_operations", "merging",   "activating", "normalizing",
-    "randomizing"};
+    "caffe_preprocessing", "constants",     "functions", "shaping", "resizing",
+    "shared_operations",   "raw_operations"};
 
 // What a graph computes and how it is named and trained, as text.
 std::set<std::string> description(const GraphRecord& g) {

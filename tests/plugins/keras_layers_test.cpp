@@ -29,7 +29,8 @@ BOOST_AUTO_TEST_CASE(outputs_equal_those_of_keras) {
     BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
     check_close(predict(d, x), y, 1e-5);
     save_model(world().registry, d, (dir / "model.h5").string(), log);
-    BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
+    for (const std::string& w : log.warnings)  // the two versions differ in that function
+      BOOST_TEST(holds(w, "hard_sigmoid"), w);
     const ModelDocument again = open(dir / "model.h5");
     check_same_graph(again.graph, d.graph);
     check_close(predict(again, x), y, 1e-5);

@@ -1,5 +1,7 @@
 // `.keras` and `.weights.h5`: as Keras saved them, with what Keras computed; and as we write them.
 #include <algorithm>
+#include <functional>
+#include <random>
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
@@ -160,6 +162,34 @@ BOOST_AUTO_TEST_CASE(a_training_goes_on) {
   }
 }
 
+// The groups of tf.keras 2.12 and 2.13 have another name, at every depth.
+BOOST_AUTO_TEST_CASE(weights_of_older_versions) {
+  TemporaryDirectory dir;
+  for (const char* name : {"nested", "adam"}) {
+    const H5Reader from(container("keras2", name, ".weights.h5"));
+    const fs::path file = dir / (std::string(name) + ".weights.h5");
+    H5Writer::write(file, [&](H5Writer& to) {
+      const std::function<void(const std::string&)> copy = [&](const std::string& group) {
+        for (const std::string& member : from.members(group)) {
+          const std::string path = group + "/" + member;
+          if (from.has_group(path)) {
+            copy(path);
+            continue;
+          }
+          std::string old = path;
+          for (size_t at = 0; (at = old.find("/layers", at)) != std::string::npos;)
+            old.replace(at, 7, "/_layer_checkpoint_dependencies");
+          to.dataset(old, from.read(path));
+        }
+      };
+      copy("/layers");
+    });
+    SilentLog log;
+    check_prediction(with_weights(fixtures / "keras3" / (std::string(name) + ".h5"), file, log),
+                     "keras2", name);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(weights_of_16_bits) {
   for (const char* name : {"bfloat16", "float16"})
     for (const char* ending : {".keras", ".h5"}) {
@@ -265,4 +295,32 @@ BOOST_AUTO_TEST_CASE(damaged_archives_are_refused) {
   ZipWriter::write(file, [](ZipWriter& zip) { zip.add("config.json", std::string("{}")); });
   const auto no_weights = [](const DataError& e) { return holds(e.what(), "model.weights.h5"); };
   BOOST_CHECK_EXCEPTION(open(file), DataError, no_weights);
+}
+
+// Bits flipped anywhere, opened as a program does: an error with its exit code, or a model.
+BOOST_AUTO_TEST_CASE(mutated_archives_never_crash) {
+  TemporaryDirectory dir;
+  const fs::path file = dir / "mutated.keras";
+  const std::vector<std::byte> whole = read_file(container("keras3", "sgd", ".keras"));
+  Registry registry;
+  registry.load_default();
+  SilentLog log;
+  std::mt19937 rng(7);
+  int refused = 0;
+  for (int i = 0; i < 60; ++i) {
+    std::vector<std::byte> bytes = whole;
+    for (int k = 0; k < 4; ++k)
+      bytes[rng() % bytes.size()] ^= static_cast<std::byte>(1 << rng() % 8);
+    write_atomically(file, bytes);
+    try {
+      open_model(registry, {.address = file.string()}, log);
+    } catch (const Error& e) {
+      ++refused;
+      const int code = static_cast<int>(e.exit_code());
+      BOOST_TEST((code == 2 || code == 3 || code == 5), "mutation " << i << ": " << e.what());
+    }
+  }
+  // The archive's checksums see to it that nearly every one is noticed.
+  BOOST_TEST(refused > 30);
+  BOOST_TEST(std::distance(fs::directory_iterator(file.parent_path()), {}) == 1);
 }

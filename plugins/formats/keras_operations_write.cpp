@@ -123,7 +123,7 @@ std::vector<Json> reverse_channels(const std::string& name, const std::vector<in
   };
   const auto outputs_of = [&](const std::string& n) {
     Calls c;
-    for (size_t k = 0; k < calls.size(); ++k) c.push_back({Json::List{n, k, 0}});
+    for (size_t k = 0; k < calls.size(); ++k) c.emplace_back().push_back(Json::List{n, k, 0});
     return c;
   };
   const int count = static_cast<int>(channels.size());

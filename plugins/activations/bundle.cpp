@@ -44,11 +44,11 @@ constexpr Function functions[] = {
     // x Phi(x), Phi the normal distribution (Hendrycks and Gimpel, 2016); the derivative is Phi(x) + x phi(x).
     {"gelu", "x times the normal distribution function of x", "0.5f * x * (1.0f + erf(0.707106781f * x))",
      "0.5f * (1.0f + erf(0.707106781f * x)) + 0.398942280f * x * exp(-0.5f * x * x)", Saves::input},
+    // (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)), which has no cancellation far below 0.
     {"gelu_tanh", "gelu by the tanh formula (Keras' approximate=True)",
-     "0.5f * x * (1.0f + tanh(0.797884561f * (x + 0.044715f * x * x * x)))",
-     "0.5f * (1.0f + tanh(0.797884561f * (x + 0.044715f * x * x * x))) + 0.5f * x * (1.0f - "
-     "tanh(0.797884561f * (x + 0.044715f * x * x * x)) * tanh(0.797884561f * (x + 0.044715f * x * x * x))) * "
-     "(0.797884561f + 0.107032223f * x * x)", Saves::input},
+     "x / (1.0f + exp(-1.59576912f * (x + 0.044715f * x * x * x)))",
+     "(1.0f + x * (1.59576912f + 0.214064446f * x * x) * (1.0f - 1.0f / (1.0f + exp(-1.59576912f * (x + 0.044715f * x * x * x))))) / "
+     "(1.0f + exp(-1.59576912f * (x + 0.044715f * x * x * x)))", Saves::input},
     // tanh(softplus(x)), the gate of mish (Misra, BMVC 2020); the derivative is gate + x sigmoid(x) (1 - gate^2).
     {"mish", "x tanh(softplus(x))", "x * tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x))))",
      "tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x)))) + x / (1.0f + exp(-x)) * (1.0f - "

@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(functions_and_derivatives) {
   const std::vector<float> dy = noise(x.size(), 4);
   for (const auto& device : both_families())
     for (const TypeInfo* t : registry().all(Kind::activation)) {
-      if (t->name == "softmax") continue;
+      if (t->name == "softmax" || t->name == "log_softmax") continue;  // these look at rows
       const auto found = reference::activations().find(t->name);
       BOOST_REQUIRE_MESSAGE(found != reference::activations().end(),
                             "no reference for " << t->name);
@@ -91,6 +91,29 @@ BOOST_AUTO_TEST_CASE(softmax_is_the_layer) {
   const ReferenceTensor expected = reference::softmax({shape, {x.begin(), x.end()}});
   for (const auto& device : both_families())
     check_close(run(*device, "softmax", shape, x).outputs[0], expected.values, 1, "softmax");
+}
+
+BOOST_AUTO_TEST_CASE(log_softmax_and_its_derivative) {
+  const Shape shape{3, 2, 11};
+  std::vector<float> x = noise(shape.elements(), 1);
+  x[4] = 200;
+  const std::vector<float> dy = noise(x.size(), 4);
+  std::vector<double> y, dx;
+  for (size_t row = 0; row < x.size(); row += 11) {
+    double top = -HUGE_VAL, sum = 0, gradients = 0;
+    for (size_t i = row; i < row + 11; ++i) top = std::max<double>(top, x[i]);
+    for (size_t i = row; i < row + 11; ++i) sum += std::exp(x[i] - top);
+    for (size_t i = row; i < row + 11; ++i) gradients += dy[i];
+    for (size_t i = row; i < row + 11; ++i) {
+      y.push_back(x[i] - top - std::log(sum));
+      dx.push_back(dy[i] - std::exp(y.back()) * gradients);
+    }
+  }
+  for (const auto& device : both_families()) {
+    const LayerResults r = run(*device, "log_softmax", shape, x);
+    check_close(r.outputs[0], y, 11, describe(*device) + " log_softmax");
+    check_close(r.input_gradients[0], dx, 11, describe(*device) + " gradient of log_softmax");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(probabilities_are_declared) {

@@ -1,6 +1,7 @@
 // What the random layers are for: the statistics of what they make. (Each element is compared with
 // its reference in layers_test.)
 
+#include <map>
 #include <numeric>
 
 #include "ocellus/core/registry.hpp"
@@ -75,8 +76,11 @@ BOOST_AUTO_TEST_CASE(alpha_dropout_keeps_mean_and_variance) {
   const auto y = train("AlphaDropout", R"({"rate": 0.3})", shape, x);
   BOOST_CHECK_SMALL(mean(y), 0.02);
   BOOST_CHECK_SMALL(deviation(y) - 1, 0.02);
-  const float dropped = *std::min_element(y.begin(), y.end());
-  const auto count = std::count(y.begin(), y.end(), dropped);
+  // What is dropped becomes one number: the one that is found most often.
+  std::map<float, size_t> counts;
+  for (float v : y) ++counts[v];
+  size_t count = 0;
+  for (const auto& [value, n] : counts) count = std::max(count, n);
   BOOST_CHECK_SMALL(static_cast<double>(count) / static_cast<double>(y.size()) - 0.3, 0.01);
 }
 

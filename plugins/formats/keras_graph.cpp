@@ -92,8 +92,16 @@ Entry input_entry(const std::string& name, const Json& batch_shape, const Readin
   return e;
 }
 
+// Archives tell a stranger's class bare, and beside it the name that it is registered under:
+// "package>MyLayer".
+std::string class_name_in(const Json& layer) {
+  const std::string registered = layer.get("registered_name", "");
+  return registered.find('>') == std::string::npos ? layer.at("class_name").as_string()
+                                                   : registered;
+}
+
 Entry parse_entry(const Json& j, const Reading& reading) {
-  const std::string class_name = j.at("class_name").as_string();
+  const std::string class_name = class_name_in(j);
   const Json& config = j.at("config");
   Entry e;
   const char* no_name = "";

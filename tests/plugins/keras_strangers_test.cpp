@@ -52,6 +52,19 @@ BOOST_AUTO_TEST_CASE(a_plugin_stands_for_a_registered_class_of_keras) {
   }
 }
 
+// In archives Keras tells class and registered name apart, and groups weights by the class.
+BOOST_AUTO_TEST_CASE(a_plugin_stands_for_it_in_archives_too) {
+  TemporaryDirectory dir;
+  const fs::path io = fixtures / "keras3" / "strangers.h5",
+                 file = fixtures / "keras3" / "containers" / "strangers.keras";
+  const ModelDocument d = open_quietly(with_template(), file);
+  BOOST_TEST(layer(d.graph, "inner/inner_gain").type == "ChannelGain");
+  check_outputs(with_template(), d, io);
+  SilentLog log;
+  save_model(with_template(), d, (dir / "model.keras").string(), log);
+  check_outputs(with_template(), open_quietly(with_template(), dir / "model.keras"), io);
+}
+
 // Without the plugin the model opens; the network says what is missing.
 BOOST_AUTO_TEST_CASE(a_layer_of_nobody_is_named_with_its_weights) {
   for (const fs::path& file : fixture_files({"strangers"})) {
@@ -88,8 +101,9 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   SilentLog log;
   for (const fs::path& file : fixture_files({"strangers"})) {
     const std::string name = file.parent_path().filename().string() + "_strangers";
-    save_model(with_template(), open_quietly(with_template(), file),
-               (fs::path(to) / (name + ".h5")).string(), log);
+    for (const char* ending : {".h5", ".keras", ".weights.h5"})
+      save_model(with_template(), open_quietly(with_template(), file),
+                 (fs::path(to) / (name + ending)).string(), log);
     fs::copy_file(fs::path(file).replace_extension(".io.h5"), fs::path(to) / (name + ".io.h5"),
                   fs::copy_options::overwrite_existing);
   }

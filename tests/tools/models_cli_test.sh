@@ -41,4 +41,27 @@ refuses 2 "exists" ocellus set model.h5 --preprocess tf --out other.h5
 ocellus set other.h5 --preprocess unit --json >set.json
 expect set.json '"resize": "crop"'
 
+# --- convert
+ocellus convert "$fixtures/keras3/adam.h5" adam.keras >convert.txt
+expect convert.txt "with the optimizer's state"
+ocellus convert adam.keras adam.h5 --no-training-state >convert.txt
+lacks convert.txt "optimizer"
+refuses 2 "exists" ocellus convert adam.keras adam.h5
+ocellus convert strange.h5 whole.h5 --replace 'global_average_pooling2d=AveragePooling2D(pool_size=8,strides=8)' >convert.txt
+ocellus summary whole.h5 >summary.txt
+lacks summary.txt "cannot run"
+mkdir -p many/deep
+cp adam.keras strange.h5 many
+cp adam.h5 many/deep
+head -c 900 adam.h5 >many/cut.h5
+ocellus convert many out --report many.html >convert.txt
+expect convert.txt 'strange.h5 *opens .*GlobalAverageHologram2'
+expect convert.txt 'cut.h5 *refused'
+expect convert.txt '4 files: 3 open, 2 of them run; 1 refused'
+[[ -s out/adam.h5 && -s out/deep/adam.h5 && -s out/strange.h5 && ! -e out/cut.h5 ]] || fail "the converted folder is not as it should be"
+expect many.html 'Layers that a plugin would have to supply'
+refuses 2 "not empty" ocellus convert many out
+ocellus convert many --json >many.json
+expect many.json '"missing"'
+
 printf 'the tools for models hold\n'

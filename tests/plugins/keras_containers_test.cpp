@@ -7,6 +7,7 @@
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/optimizer.hpp"
 #include "ocellus/core/recipe.hpp"
+#include "ocellus/core/sample.hpp"
 #include "ocellus/core/trainer.hpp"
 #include "ocellus/core/zip.hpp"
 #include "plugins/keras_testing.hpp"
@@ -257,6 +258,29 @@ BOOST_AUTO_TEST_CASE(written_and_reopened_is_the_same) {
                          name);
       }
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_sample_tells_a_changed_weight) {
+  TemporaryDirectory dir;
+  ModelDocument d = open(container("keras3", "adam", ".keras"));
+  d.graph.layers.back().parameters["activation"] = "linear";  // its output is the logits then
+  const Array x = H5Reader(container("keras3", "adam", ".io.h5")).read("/input");
+  d.sample = SampleRecord{x, predict(d, x)};
+  SilentLog log;
+  save_model(world().registry, d, (dir / "m.keras").string(), log);
+  ModelDocument e = open(dir / "m.keras");
+  const auto check = [&] {
+    Network n(world().registry, e);
+    n.place(world().device);
+    check_sample(n, e.sample.value(), "m.keras");
+    return verify_sample(n, *e.sample);
+  };
+  BOOST_TEST(check() < 1e-6);
+  e.weights.back().values.front().f32()[0] += 0.1f;
+  const auto names_it = [](const DataError& error) {
+    return holds(error.what(), "m.keras") && holds(error.what(), "0.001");
+  };
+  BOOST_CHECK_EXCEPTION(check(), DataError, names_it);
 }
 
 BOOST_AUTO_TEST_CASE(from_logits_stays) {

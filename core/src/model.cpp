@@ -99,8 +99,17 @@ std::string found_in(const fs::path& file) {
   return {};
 }
 
+bool is_recognized(const Registry& registry, const fs::path& file) {
+  const auto formats = registry.all(Kind::model_format);
+  return std::any_of(formats.begin(), formats.end(), [&](const TypeInfo* info) {
+    return registry.create<ModelFormat>(info->name, Json::object(), info->name)->recognizes(file);
+  });
+}
+
 ModelDocument open_file(const Registry& registry, const fs::path& file, bool trust) {
-  if (looks_like_json(file)) return open_short_form(registry, file);
+  // JSON is the short form, where no format knows it as its own.
+  if (looks_like_json(file) && !is_recognized(registry, file))
+    return open_short_form(registry, file);
   // The library under a format may crash on a damaged file: then it does so in a child.
   if (!trust) trial_read(file, [&] { format_of(registry, file)->read(file, registry); });
   return format_of(registry, file)->read(file, registry);

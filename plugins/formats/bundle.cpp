@@ -3,6 +3,7 @@
 namespace ocellus::keras {
 void register_keras_archive(Registrar& r);
 void register_keras_hdf5(Registrar& r);
+void register_keras_json(Registrar& r);
 void register_keras_weights(Registrar& r);
 }  // namespace ocellus::keras
 
@@ -11,6 +12,7 @@ void register_types(ocellus::Registrar& r) {
   ocellus::keras::register_keras_hdf5(r);
   ocellus::keras::register_keras_weights(r);
   ocellus::keras::register_keras_archive(r);
+  ocellus::keras::register_keras_json(r);
 }
 }  // namespace
 

@@ -44,7 +44,8 @@ const fs::path& suite() {
 std::vector<fs::path> models_below(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& e : fs::recursive_directory_iterator(folder))
-    if (e.path().extension() == ".h5" && H5Reader(e.path()).has_attribute("/", "model_config"))
+    if ((e.path().extension() == ".h5" || e.path().extension() == ".hdf5") &&
+        H5Reader(e.path()).has_attribute("/", "model_config"))
       files.push_back(e.path());
   std::sort(files.begin(), files.end());
   return files;
@@ -96,6 +97,12 @@ double distance(const Array& a, const Array& b) {
     error = d >= error ? d : std::isfinite(d) ? error : INFINITY;
   }
   return error;
+}
+
+// "x_model.h5" -> "x" + `ending`.
+std::string sibling(const fs::path& model, const std::string& ending) {
+  const std::string name = model.string();
+  return name.substr(0, name.rfind("_model.h5")) + ending;
 }
 
 // A .npy file of `count` little-endian floats: a header of which the length stands at byte 8.
@@ -176,18 +183,15 @@ BOOST_AUTO_TEST_CASE(every_file_opens_or_is_refused_for_a_known_reason) {
   for (const auto& [key, row] : table)
     fmt::print("| {} | {} | {} of {} | {} |\n", key.first, key.second, row.runnable, row.files,
                refused_text(row));
-  BOOST_TEST(files == 322);
-  BOOST_TEST(runnable >= 153);
+  BOOST_TEST(files == 326);
+  BOOST_TEST(runnable >= 156);
 }
 
 BOOST_AUTO_TEST_CASE(outputs_equal_those_of_keras) {
   SilentLog log;
   int compared = 0;
   for (const fs::path& file : models_below(suite() / "examples")) {
-    std::string io = file.string();
-    io.replace(io.rfind("_model.h5"), std::string::npos, "_inputs_and_outputs.h5");
-    BOOST_REQUIRE(fs::exists(io));
-    const H5Reader truth(io);
+    const H5Reader truth(sibling(file, "_inputs_and_outputs.h5"));
     Array x = read_only_member(truth, "/inputs"), y = read_only_member(truth, "/predictions");
     if (is_channels_first(file)) x = channels_last(x), y = channels_last(y);
     try {
@@ -197,19 +201,34 @@ BOOST_AUTO_TEST_CASE(outputs_equal_those_of_keras) {
       const double error = distance(predict(n, x), y);
       BOOST_TEST(error <= 1e-4, file.string() << ": " << error);
       ++compared;
-      // The same weights from the file that holds nothing else.
-      std::string weights = file.string();
-      weights.replace(weights.rfind("_model.h5"), std::string::npos, "_weights.h5");
-      Network again(world().registry,
-                    open_model(world().registry,
-                               {.address = file.string(), .weights = weights, .trust = true}, log));
+      // The same from two files, of the architecture and of the weights.
+      Network again(world().registry, open_model(world().registry,
+                                                 {.address = sibling(file, "_config.json"),
+                                                  .weights = sibling(file, "_weights.h5"),
+                                                  .trust = true},
+                                                 log));
       again.place(world().device);
-      BOOST_TEST(distance(predict(again, x), y) <= 1e-4, weights);
+      BOOST_TEST(distance(predict(again, x), y) <= 1e-4, "in two files: " << file.string());
     } catch (const Error& e) {
       BOOST_TEST(!stranger_in(e.what()).empty(), file.string() << ": " << e.what());
     }
   }
   BOOST_TEST(compared >= 67);
+}
+
+BOOST_AUTO_TEST_CASE(architectures_in_json) {
+  SilentLog log;
+  int opened = 0;
+  for (const auto& e : fs::recursive_directory_iterator(suite())) {
+    if (e.path().extension() != ".json") continue;
+    try {
+      open_model(world().registry, {.address = e.path().string(), .trust = true}, log);
+      ++opened;
+    } catch (const Error& refused) {
+      BOOST_ERROR(e.path().string() << ": " << refused.what());
+    }
+  }
+  BOOST_TEST(opened == 77);
 }
 
 // MobileNetV1 on a hundred photographs; the truth was computed by an independent numpy program.

@@ -69,6 +69,9 @@ bool is_written_by_theano(const H5Reader& file, const std::string& group, int ve
 /// Keras `version` stored. To be called before to_channels_last().
 void orient_kernels(const GraphRecord& graph, int version, bool theano,
                     std::vector<WeightsRecord>& weights);
+/// Keras 1 does not write PReLU's shared_axes: its weights tell them, being of extent 1 there. To be
+/// called before to_channels_last().
+void infer_shared_axes(GraphRecord& graph, const std::vector<WeightsRecord>& weights);
 /// What of a graph Theano computes otherwise than TensorFlow and Ocellus do: warnings.
 std::vector<std::string> differences_to_theano(const GraphRecord& graph);
 /// Axis i of the result is axis axes[i] of `a`, which is f32.

@@ -64,6 +64,7 @@ ModelDocument read_document(const H5Reader& file, const Registry& registry) {
     read_training(Json::parse(text, file.name() + ": training_config"), opened.reading, document);
   const Origin origin = origin_of(file, weights_group);
   orient_kernels(document.graph, origin.version, origin.theano, document.weights);
+  if (origin.version < 2) infer_shared_axes(document.graph, document.weights);
   if (origin.theano)
     for (std::string& warning : differences_to_theano(document.graph))
       document.warnings.push_back(std::move(warning));

@@ -298,6 +298,17 @@ void orient_kernels(const GraphRecord& graph, int version, bool theano,
   }
 }
 
+void infer_shared_axes(GraphRecord& graph, const std::vector<WeightsRecord>& weights) {
+  for (const WeightsRecord& w : weights)
+    for (LayerRecord& l : graph.layers) {
+      if (l.name != w.layer || l.type != "PReLU" || w.values.size() != 1) continue;
+      Json axes = Json::list();  // counted from 1, behind the batch
+      for (int i = 0; i < w.values[0].shape().rank(); ++i)
+        if (w.values[0].shape()[i] == 1) axes.push_back(i + 1);
+      if (axes.size() != 0) l.parameters["shared_axes"] = axes;
+    }
+}
+
 std::vector<std::string> differences_to_theano(const GraphRecord& graph) {
   std::vector<std::string> warnings;
   for (const LayerRecord& l : graph.layers) {

@@ -137,6 +137,7 @@ inline const std::vector<LayerCase>& layer_cases() {
       {"Dropout", R"({"rate": 0.3})", {{3, 5, 7, 2}}},
       {"Dropout", R"({"rate": 0.3})", {{3, 5, 7, 2}}, true},
       {"Dropout", R"({"rate": 0.6})", {{5, 1}}, true},
+      {"Dropout", R"({"rate": 0.4, "noise_shape": [null, 1, 1, 1]})", {{13, 3, 2, 5}}, true},
       {"BatchNormalization", "{}", {{3, 5, 7, 13}}, true, false},
       {"BatchNormalization", "{}", {{3, 5, 7, 13}}},
       {"BatchNormalization", "{}", {{3, 5, 7, 13}}, true},

@@ -86,10 +86,12 @@ std::vector<ReferenceTensor> dropout(const ReferenceCall& call) {
   const float rate = static_cast<float>(call.parameters.at("rate").as_double());
   if (!call.training || rate == 0) return {y};
   const size_t item = y.shape.without_batch().elements();
+  const Json* noise_shape = call.parameters.find("noise_shape");
+  const bool whole_items = noise_shape && noise_shape->is_list();
   for (size_t i = 0; i < y.values.size(); ++i) {
     const int n = static_cast<int>(i / item), sample = call.samples.empty() ? n : call.samples[n];
-    const double u =
-        uniform(call.seed, call.step, call.node, sample, static_cast<uint32_t>(i % item));
+    const double u = uniform(call.seed, call.step, call.node, sample,
+                             whole_items ? 0 : static_cast<uint32_t>(i % item));
     y.values[i] = u >= rate ? y.values[i] / (1.0 - rate) : 0;
   }
   return {y};

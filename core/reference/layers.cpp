@@ -220,6 +220,12 @@ const std::map<std::string, Reference>& layers() {
   return table;
 }
 
+const Reference* reference_of(const TypeInfo& info) {
+  if (info.reference) return &info.reference;
+  const auto it = layers().find(info.name);
+  return it == layers().end() ? nullptr : &it->second;
+}
+
 const std::map<std::string, std::function<double(double)>>& activations() {
   using std::exp;
   const auto clip = [](double x, double low, double high) {

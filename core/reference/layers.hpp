@@ -5,12 +5,16 @@
 #include <string>
 
 #include "ocellus/core/reference.hpp"
+#include "ocellus/core/registry.hpp"
 
 namespace ocellus::reference {
 
 /// Forward passes of the built-in layers by name. A parameter `activation` is not applied: core
 /// makes it a node of its own. Layers of other plugins bring theirs along (TypeInfo::reference).
 const std::map<std::string, Reference>& layers();
+
+/// A layer's own reference, else the built-in one; null where there is none.
+const Reference* reference_of(const TypeInfo& info);
 
 /// The built-in activations by name, each element by itself ("softmax" looks at rows: see
 /// primitives.hpp).

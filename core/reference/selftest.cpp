@@ -117,12 +117,6 @@ class Primitives {
   std::vector<Check>& out_;
 };
 
-const Reference* reference_of(const TypeInfo& info) {
-  if (info.reference) return &info.reference;
-  const auto it = layers().find(info.name);
-  return it == layers().end() ? nullptr : &it->second;
-}
-
 // A layer alone in a network: what core does with it (fusion, views, generated kernels) is checked
 // along with its kernels.
 class LayerCheck {

@@ -64,4 +64,9 @@ refuses 2 "not empty" ocellus convert many out
 ocellus convert many --json >many.json
 expect many.json '"missing"'
 
+# --- verify
+ocellus verify "$fixtures/keras3/functional_residual.h5" --json >verify.json 2>/dev/null
+expect verify.json '"good": true'
+expect verify.json '"unchecked": 0'
+
 printf 'the tools for models hold\n'

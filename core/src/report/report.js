@@ -86,7 +86,7 @@ const draw = {
     const numeric = item.columns.map((_, c) => item.rows.length > 0 && item.rows.every((r) => r[c] === null || typeof r[c] === "number"));
     const body = element("tbody");
     const fill = (rows) => body.replaceChildren(...rows.map((r) =>
-      element("tr", {}, ...r.map((v, c) => element("td", { class: numeric[c] ? "number" : undefined }, digits(v))))));
+      element("tr", {}, ...r.map((v, c) => element("td", { class: numeric[c] ? "number" : String(v).length > 60 ? "long" : undefined }, digits(v))))));
     fill(item.rows);
     let by = -1, sign = 1;
     const sort = (c) => {

@@ -1,6 +1,9 @@
 // Convolution as a matrix product whose left side, (pixels, taps * channels), is never stored: a work-item copies the slice
 // that it needs into private panels, zeros where the window hangs over the border. Vector family; see gemm_vector.cl.
-// Result pixel (n, origin + step * o) for o in [0, out): the lattice lets a strided backward pass be several of these.
+// PACKED_B: the kernel comes from pack_strips. Result pixel (n, origin + step * o) for o in [0, out): the lattice lets a strided backward pass be several of these.
+#ifdef PACKED_B
+#define TILE_SPACE __global
+#endif
 #include "ocellus/tile.cl"
 #ifndef PANELS
 #define PANELS 10
@@ -8,6 +11,26 @@
 
 #define AXIS(a) int a##_in, int a##_out, int a##_kernel, int a##_stride, int a##_dilation, int a##_pad, \
                 int a##_origin, int a##_step, int a##_size
+
+#ifdef PACKED_B
+// Weights as the products read them: for each group, strips of COLS columns, (strips, k, COLS), zeros beyond n. One work-item: one
+// strip of one group.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void pack_strips(int k, int n, int all_columns, __global const float* restrict kernel_, uint kernel_offset,
+                 __global float* restrict packed) {
+  const int strip = get_global_id(0), strips = get_global_size(0), group = get_global_id(1);
+  const int columns = min(COLS, n - strip * COLS);
+  kernel_ += kernel_offset + group * n + strip * COLS;
+  packed += (uint)(group * strips + strip) * k * COLS;
+  for (int l = 0; l < k; ++l, kernel_ += all_columns, packed += COLS) {
+    if (columns == COLS) {
+      for (int v = 0; v < NV; ++v) STORE(LOAD(v, kernel_), v, packed);
+    } else {
+      for (int c = 0; c < COLS; ++c) packed[c] = c < columns ? kernel_[c] : 0.0f;
+    }
+  }
+}
+#endif
 
 // kernel_ is (h_kernel * w_kernel * channels, all_columns), of which a group owns n consecutive columns and, of x's pixels,
 // `channels` consecutive channels.
@@ -36,7 +59,12 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
     target[r] = (uint)(item * h_size + h_origin + oh * h_step) * w_size + w_origin + ow * w_step;
   }
 
-  float panels[PANELS * PANEL], tile[KC * COLS];
+  float panels[PANELS * PANEL];
+#ifdef PACKED_B
+  kernel_ += (uint)group * ((n + COLS - 1) / COLS) * COLS * k;
+#else
+  float tile[KC * COLS];
+#endif
   int k0 = 0;
   do {
     const int depth = min(KC, k - k0);
@@ -59,7 +87,11 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
     for (int r = rows; r % ROWS; ++r) zero_row(panels + r / ROWS * PANEL + r % ROWS * A_ROW, depth);
 
     for (int column = first; column < end; column += COLS) {
+#ifdef PACKED_B
+      const __global float* tile = kernel_ + (uint)column * k + k0 * COLS;
+#else
       copy_tile(kernel_ + group * n, all_columns, column, n, k0, depth, tile);
+#endif
       for (int row = 0, p = 0; row < rows; row += ROWS, ++p) {
         vec sums[ROWS][NV];
         clear(sums);

@@ -18,28 +18,40 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
     group_in_ = (forward_ ? p_.in_channels : p_.out_channels) / p_.groups;
     group_out_ = (forward_ ? p_.out_channels : p_.in_channels) / p_.groups;
     tile_ = VectorTile::of(device, group_out_);
-    kernel_ =
-        device.kernel(kernels::convolution_gemm_vector_cl().with_preamble(generate(p_.epilogue)),
-                      "convolution_gemm_vector", tile_.options());
+    std::string options;
     if (forward_) {
       parts_ = {forward_part(p_)};
+      if (pixels(parts_[0]) < kPanels * tile_.rows) tile_.split_rows(pixels(parts_[0]));
+      // Made apart from the products: the epilogue is no matter of its.
+      options = " -DPACKED_B";
+      pack_ = device.kernel(kernels::convolution_gemm_vector_cl(), "pack_strips",
+                            tile_.options() + options);
     } else {
       parts_ = backward_parts(p_);
       turned_.emplace(device, p_, parts_);
     }
+    kernel_ =
+        device.kernel(kernels::convolution_gemm_vector_cl().with_preamble(generate(p_.epilogue)),
+                      "convolution_gemm_vector", tile_.options() + options);
     const int units = static_cast<int>(device.info().compute_units);
-    const int columns = (group_out_ + tile_.columns() - 1) / tile_.columns();
+    const int columns = strips();
     for (const ConvolutionPart& part : parts_) {
       const double k = double(part.taps()) * group_in_;
-      splits_.push_back(VectorSplit::best((pixels(part) + tile_.rows - 1) / tile_.rows, columns,
-                                          std::max(1, units / p_.groups), kPanels,
-                                          k * tile_.rows * tile_.vectors, k * 4.0, k * 4.0));
+      splits_.push_back(VectorSplit::best(
+          (pixels(part) + tile_.rows - 1) / tile_.rows, columns, std::max(1, units / p_.groups),
+          kPanels, k * tile_.rows * tile_.vectors, k * 4.0, k * (forward_ ? 1.0 : 4.0)));
     }
   }
 
-  size_t packed_bytes() const override { return turned_ ? turned_->bytes() : 0; }
+  size_t packed_bytes() const override {
+    return turned_ ? turned_->bytes()
+                   : sizeof(float) * p_.groups * depth() * strips() * tile_.columns();
+  }
+  std::string packed_variant() const override { return std::to_string(tile_.columns()); }
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
-    turned_->pack(queue, kernel, packed);
+    if (turned_) return turned_->pack(queue, kernel, packed);
+    pack_(queue, {{size_t(strips()), size_t(p_.groups), 1}, {1, 1, 1}}, depth(), group_out_,
+          group_out_ * p_.groups, kernel.buffer, kernel.offset, packed);
   }
 
   void run(Queue& queue, const Call& c) const override {
@@ -61,10 +73,7 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
       }
       args.add(group_in_).add(group_out_).add(group_out_ * p_.groups);
       args.add(from.buffer).add(from.offset).add(from.stride);
-      if (forward_)
-        args.add(c.kernel.buffer).add(c.kernel.offset);
-      else
-        args.add(c.packed).add(static_cast<uint32_t>(part.weights_offset));
+      args.add(c.packed).add(static_cast<uint32_t>(part.weights_offset));
       args.add(to.buffer).add(to.offset).add(to.stride);
       args.add(p_.accumulate && !forward_ ? 1 : 0).add(height).add(width);
       append(args, p_.epilogue, c.epilogue);
@@ -81,11 +90,14 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
     return p_.batch * part.h.axis.out * part.w.axis.out;
   }
 
+  int strips() const { return (group_out_ + tile_.columns() - 1) / tile_.columns(); }
+  int depth() const { return parts_[0].taps() * group_in_; }  ///< of the forward product
+
   ConvolutionProblem p_;
   bool forward_;
   int group_in_, group_out_;
   VectorTile tile_;
-  Kernel kernel_;
+  Kernel kernel_, pack_;
   std::vector<ConvolutionPart> parts_;
   std::vector<VectorSplit> splits_;  ///< one a part
   std::optional<TurnedWeights> turned_;

@@ -25,8 +25,22 @@ std::string literal(double value) {
   return value < 0 ? "(" + text + "f)" : text + "f";
 }
 
+int checked_extent(int64_t pixels) {
+  if (pixels > 1 << 28)
+    throw ShapeError(fmt::format("an output of {} pixels is too large", pixels));
+  return static_cast<int>(pixels);
+}
+
+void check_window_axis(int kernel, int stride, int dilation) {
+  for (const int n : {kernel, stride, dilation})
+    if (n > 1 << 15)
+      throw ShapeError(fmt::format("a window of size {}, stride {} and dilation {} is too large",
+                                   kernel, stride, dilation));
+}
+
 opencl::Axis window_axis_of(int in, int kernel, int stride, int dilation,
                             const std::string& padding, bool halo) {
+  check_window_axis(kernel, stride, dilation);
   opencl::Axis a = padding == "valid" || halo ? opencl::Axis::valid(in, kernel, stride, dilation)
                                               : opencl::Axis::same(in, kernel, stride, dilation);
   if (padding == "causal" && !halo) a.pad_before = a.extent() - 1;
@@ -42,7 +56,9 @@ Border border_of(const char* parameter, const Json& value, int rank) {
   const auto pair = [](const Json& j, int& before, int& after) {
     before = j.is_list() ? j.at(size_t{0}).as_int() : j.as_int();
     after = j.is_list() ? j.at(size_t{1}).as_int() : before;
-    if ((j.is_list() && j.size() != 2) || before < 0 || after < 0) throw DataError("");
+    if ((j.is_list() && j.size() != 2) || before < 0 || after < 0 || before > 1 << 20 ||
+        after > 1 << 20)
+      throw DataError("");
   };
   Border b;
   try {

@@ -45,6 +45,8 @@ opencl::Axis halo_axis(int in, int kernel, int dilation) {
 /// The axis of that convolution: from the layer's output to its input.
 opencl::Axis transposed_axis(int in, int kernel, int stride, int dilation, bool same,
                              std::optional<int> output_padding) {
+  check_window_axis(kernel, stride, dilation);
+  checked_extent(int64_t{in} * stride);
   opencl::Axis a{0, in, kernel, stride, dilation, 0};
   const int extent = a.extent();
   if (output_padding && *output_padding >= stride)

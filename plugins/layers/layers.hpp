@@ -59,6 +59,11 @@ LayerPlan pointwise_plan(const PlanRequest& request, Pointwise f, bool saves_inp
 /// A float as OpenCL C writes it: "0.3f", "1.0f". Digits enough to come back as the same float.
 std::string literal(double value);
 
+/// An extent that a plan came to; throws ShapeError where it is above 2^28.
+int checked_extent(int64_t pixels);
+/// Throws ShapeError where one of them is above 32,768: then no sum of extents overflows.
+void check_window_axis(int kernel, int stride, int dilation);
+
 /// `padding` "valid", "same" or "causal" of a window along one axis; with `halo` the input holds
 /// the padding already. Throws ShapeError when the window is larger than the input.
 opencl::Axis window_axis_of(int in, int kernel, int stride, int dilation,

@@ -28,7 +28,9 @@ class UpSampling : public Layer {
     const Size size = image_size(options_.size);
     LayerPlan p;
     p.request = request;
-    p.outputs = {from_image({x[0], x[1] * size.h, x[2] * size.w, x[3]}, rank_of<Extent>)};
+    p.outputs = {from_image({x[0], checked_extent(int64_t{x[1]} * size.h),
+                             checked_extent(int64_t{x[2]} * size.w), x[3]},
+                            rank_of<Extent>)};
     p.strided_inputs = p.strided_outputs = true;
     p.window.kind = Window::Kind::local;
     p.window.h = seen(size.h);

@@ -34,6 +34,7 @@ struct Network::State {
   void make_parameters();
   void make_layout(uint64_t largest_arena_bytes);
   Tensor parameter_tensor(int segment) const;
+  void fetch_back();
   void clear_gap(opencl::Queue& queue, int segment) const;
   /// Brings back what release() gave away.
   void hold(int segment);

@@ -82,6 +82,7 @@ Tensor Network::State::parameter_tensor(int segment) const {
 
 void Network::place(std::shared_ptr<opencl::Device> device, uint64_t seed, Placement placement) {
   State& s = *state_;
+  if (s.device) s.fetch_back();
   s.device = std::move(device);
   s.placement = placement;
   s.make_layout(std::min(default_arena_bytes, s.device->info().max_allocation));
@@ -119,6 +120,15 @@ void Network::State::clear_gap(opencl::Queue& queue, int segment) const {
                     layout.segments[segment + 1].arena != s.arena;
   const size_t next = last ? arena.bytes() : layout.segments[segment + 1].offset * sizeof(float);
   if (next > end) queue.fill(arena, end, next - end);
+}
+
+// Before the network moves: what only the device has comes to the host.
+void Network::State::fetch_back() {
+  opencl::Queue& queue = device->compute();
+  for (size_t i = 0; i < host_parameters.size(); ++i)
+    if (host_parameters[i].empty())
+      host_parameters[i] = download(queue, parameter_tensor(static_cast<int>(i)));
+  for (size_t i = 0; i < host_states.size(); ++i) host_states[i] = download(queue, states[i]);
 }
 
 void Network::State::hold(int segment) {

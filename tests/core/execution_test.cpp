@@ -329,6 +329,15 @@ BOOST_AUTO_TEST_CASE(weights_are_given_back_and_return) {
   check_close(apart.read_weights()[0].values[0], plain->read_weights()[0].values[0], 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_network_moves_with_its_values) {
+  const auto n = make(residual());
+  const Array x = noise(Shape{2, 9, 7, 3}, 4), before = run(*n, {.batch = 2}, x, "logits");
+  for (const Placement placement : {Placement::apart, Placement::arenas}) {
+    n->place(world().device, 99, placement);
+    check_close(run(*n, {.batch = 2}, x, "logits"), before, 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(wrong_models_are_refused_with_the_layers_name) {
   const auto fails = [](const GraphRecord& g, const std::string& part) {
     BOOST_CHECK_EXCEPTION(Network(world().registry, g), Error, [&](const Error& e) {

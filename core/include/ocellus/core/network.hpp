@@ -80,6 +80,7 @@ class OCELLUS_API Network {
   // Parameters live in arenas on the device once place() was called; before that, in host copies.
   const ArenaLayout& layout() const;
   /// Initializes what has no values yet from `seed`, and uploads all.
+  /// A network that has been placed moves, with the values that it has.
   void place(std::shared_ptr<opencl::Device> device, uint64_t seed = 0,
              Placement placement = Placement::arenas);
   opencl::Device& device() const;  ///< throws Error before place()

@@ -88,7 +88,12 @@ void assign(Preprocessing& p, const std::string& key, const std::vector<std::str
   if (values.size() != 1 && key != "mean" && key != "std")
     throw UsageError(fmt::format("preprocessing: {} takes one value", key));
   if (key == "order") {
-    p.bgr = one_of(values[0], {"rgb", "bgr"}, key) == "bgr";
+    const bool bgr = one_of(values[0], {"rgb", "bgr"}, key) == "bgr";
+    if (bgr != p.bgr) {  // a mean belongs to its colour
+      std::reverse(p.mean.begin(), p.mean.end());
+      std::reverse(p.deviation.begin(), p.deviation.end());
+    }
+    p.bgr = bgr;
   } else if (key == "resize") {
     p.resize = one_of(values[0], resize_rules, key);
   } else if (key == "scale") {
@@ -104,33 +109,27 @@ void assign(Preprocessing& p, const std::string& key, const std::vector<std::str
 }
 
 // "scale=1/255,mean=0.5,0.5,0.4,std=0.2,order=bgr,resize=crop"; a name in front is where the keys
-// begin from: "torch,resize=crop".
+// begin from: "torch,resize=crop". The order comes first wherever it stands: it turns the lists of
+// the name round, while lists that are written out are the network's.
 Preprocessing explicit_form(const std::string& text) {
   Preprocessing p;
   p.name = "custom";
-  std::string key;
-  std::vector<std::string> values;
+  std::vector<std::pair<std::string, std::vector<std::string>>> keys;  // with their values
   bool first = true;
-  const auto finish = [&] {
-    if (!key.empty()) assign(p, key, values);
-    values.clear();
-  };
   for (const std::string& part : split(text, ',')) {
     const std::string word(trim(part));
-    if (const size_t equals = word.find('='); equals != std::string::npos) {
-      finish();
-      key = word.substr(0, equals);
-      values.push_back(word.substr(equals + 1));
-    } else if (!key.empty()) {
-      values.push_back(word);
-    } else if (first) {
+    if (const size_t equals = word.find('='); equals != std::string::npos)
+      keys.push_back({word.substr(0, equals), {word.substr(equals + 1)}});
+    else if (!keys.empty())
+      keys.back().second.push_back(word);
+    else if (first)
       p = Preprocessing::named(word);
-    } else {
+    else
       throw UsageError(fmt::format("preprocessing: '{}' is no key=value", word));
-    }
     first = false;
   }
-  finish();
+  std::ranges::stable_partition(keys, [](const auto& k) { return k.first == "order"; });
+  for (const auto& [key, values] : keys) assign(p, key, values);
   return p;
 }
 

@@ -69,6 +69,13 @@ BOOST_AUTO_TEST_CASE(preprocessing_in_words) {
   const Preprocessing rgb = Preprocessing::named("caffe,order=rgb");
   BOOST_TEST(!rgb.bgr);
   BOOST_TEST(rgb.name == "custom");
+  // The means of a name stay with their colours; those that are written out are the network's.
+  BOOST_TEST(rgb.mean == (std::vector<double>{123.68, 116.779, 103.939}),
+             boost::test_tools::per_element());
+  const Preprocessing turned = Preprocessing::named("torch,mean=1,2,3,order=bgr");
+  BOOST_TEST(turned.mean == (std::vector<double>{1, 2, 3}), boost::test_tools::per_element());
+  BOOST_TEST(turned.deviation == (std::vector<double>{0.225, 0.224, 0.229}),
+             boost::test_tools::per_element());
   // Back through the file's form.
   BOOST_TEST(Preprocessing::from_json(p.to_json()).to_json().dump() == p.to_json().dump());
 }

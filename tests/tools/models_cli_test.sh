@@ -69,4 +69,16 @@ ocellus verify "$fixtures/keras3/functional_residual.h5" --json >verify.json 2>/
 expect verify.json '"good": true'
 expect verify.json '"unchecked": 0'
 
+# --- evaluate --preprocess auto
+refuses 2 "did you mean" ocellus evaluate lenet5 fashion-mnist --preprocess atuo
+data=${OCELLUS_TEST_DATA:-$(dirname "${BASH_SOURCE[0]}")/../../../shared/data}
+if [[ -d $data/cifar10 && -d $data/keras ]]; then
+  best() { ocellus evaluate "$data/keras/$1" "cifar10:$data/cifar10" --preprocess auto --limit 100 --json 2>/dev/null >auto.json; expect auto.json "\"best\": \"$2\""; }
+  best resnet20_cifar10.h5 torch
+  best mlperf_tiny_resnet8_cifar10.h5 none
+  expect auto.json '"n": 100'
+else
+  printf 'SKIPPED: evaluate --preprocess auto (no data)\n'
+fi
+
 printf 'the tools for models hold\n'

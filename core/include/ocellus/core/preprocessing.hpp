@@ -19,7 +19,9 @@ struct OCELLUS_API Preprocessing {
   std::string resize =
       "stretch";  ///< how an image of another size is brought to the input's: stretch, crop, pad
 
-  /// By name, or "scale=1/255,mean=0.5,0.4,std=0.2,order=bgr,resize=crop". Throws UsageError.
+  /// By name, or "scale=1/255,mean=0.5,0.4,std=0.2,order=bgr,resize=crop", or both: the keys change
+  /// what the name says; "torch,order=bgr" turns its means and deviations round with the channels.
+  /// Throws UsageError.
   static Preprocessing named(const std::string& name);
   Json to_json() const;
   static Preprocessing from_json(const Json& j);

@@ -70,7 +70,7 @@ expect verify.json '"good": true'
 expect verify.json '"unchecked": 0'
 
 # --- evaluate --preprocess auto
-refuses 2 "did you mean" ocellus evaluate lenet5 fashion-mnist --preprocess atuo
+refuses 2 "no preprocessing 'atuo'" ocellus evaluate lenet5 fashion-mnist --preprocess atuo
 data=${OCELLUS_TEST_DATA:-$(dirname "${BASH_SOURCE[0]}")/../../../shared/data}
 if [[ -d $data/cifar10 && -d $data/keras ]]; then
   best() { ocellus evaluate "$data/keras/$1" "cifar10:$data/cifar10" --preprocess auto --limit 100 --json 2>/dev/null >auto.json; expect auto.json "\"best\": \"$2\""; }

@@ -59,9 +59,9 @@ class Builder {
 
   static std::shared_ptr<const Layer> make_layer(const TypeInfo& info, const Json& checked,
                                                  const std::string& where) {
-    if (info.kind == Kind::layer)
-      return std::static_pointer_cast<const Layer>(info.create(checked));
     try {
+      if (info.kind == Kind::layer)
+        return std::static_pointer_cast<const Layer>(info.create(checked));
       return as_layer(std::static_pointer_cast<const Augmenter>(info.create(checked)));
     } catch (const UsageError& e) {
       throw UsageError(where + ": " + e.what());

@@ -41,7 +41,8 @@ struct Reading {
 // -----------------------------------------------------------------------------------------------------
 
 /// A layer by its entry in a file. The record has no calls. An unknown class keeps its name and its
-/// configuration as it is. data_format stays, among the foreign keys, until to_channels_last(). An extent of an input that is open is -1.
+/// configuration as it is. data_format stays, among the foreign keys, until to_channels_last(). An
+/// extent of an input that is open is -1.
 LayerRecord read_layer(const std::string& class_name, const std::string& name, const Json& config,
                        const Reading& reading);
 /// {"class_name", "config"} in the dialect that tf.keras 2.4 and newer and Keras 3 read. `name` is
@@ -69,8 +70,8 @@ bool is_written_by_theano(const H5Reader& file, const std::string& group, int ve
 /// Keras `version` stored. To be called before to_channels_last().
 void orient_kernels(const GraphRecord& graph, int version, bool theano,
                     std::vector<WeightsRecord>& weights);
-/// Keras 1 does not write PReLU's shared_axes: its weights tell them, being of extent 1 there. To be
-/// called before to_channels_last().
+/// Keras 1 does not write PReLU's shared_axes: its weights tell them, being of extent 1 there. To
+/// be called before to_channels_last().
 void infer_shared_axes(GraphRecord& graph, const std::vector<WeightsRecord>& weights);
 /// What of a graph Theano computes otherwise than TensorFlow and Ocellus do: warnings.
 std::vector<std::string> differences_to_theano(const GraphRecord& graph);
@@ -248,6 +249,9 @@ void annotate(const ModelDocument& document, const std::filesystem::path& from,
 
 // --- keras_training
 // ----------------------------------------------------------------------------------------------------
+
+/// A parameter of our optimizers that Keras has not; it travels in our own group.
+inline constexpr const char* own_decay = "decay_kernels_only";
 
 /// Loss, metrics and optimizer of a training_config (HDF5) or compile_config (.keras).
 void read_training(const Json& config, const Reading& reading, ModelDocument& document);

@@ -48,6 +48,8 @@ Json own_json(const ModelDocument& document, const Written& written) {
   own["classes"] = Json::list_of(document.classes);
   own["preprocessing"] = document.preprocessing ? document.preprocessing->to_json() : Json();
   own["training_state"] = document.training_state;
+  if (document.optimizer && document.optimizer->parameters.get(own_decay, false))
+    own[own_decay] = true;
   if (!document.optimizer) {
     own["loss"] = document.loss;
     own["metrics"] = Json::list_of(document.metrics);
@@ -138,6 +140,8 @@ void read_own_parts(const H5Reader& file, const Opened& opened, ModelDocument& d
     for (const Json& name : classes->as_list()) document.classes.push_back(name.as_string());
   if (const Json* p = own.find("preprocessing"); p && !p->is_null())
     document.preprocessing = Preprocessing::from_json(*p);
+  if (document.optimizer && own.get(own_decay, false))
+    document.optimizer->parameters[own_decay] = true;
   if (document.loss.empty()) document.loss = own.get("loss", "");
   if (const Json* metrics = own.find("metrics"); metrics && document.metrics.empty())
     for (const Json& name : metrics->as_list()) document.metrics.push_back(name.as_string());

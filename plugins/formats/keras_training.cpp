@@ -132,6 +132,7 @@ Json written_optimizer(const OptimizerRecord& o, const Registry& registry, bool 
     // Only AdamW of all had it before tf.keras 2.11.
     if (key == "weight_decay" && o.type != "AdamW" && (value.is_null() || value.as_double() == 0))
       continue;
+    if (key == own_decay) continue;
     config[key] = value;
   }
   // In HDF5 files tf.keras knows AdamW by its registered name only, Keras 3 by either.

@@ -1,9 +1,7 @@
 // Adam, AdamW: steps scaled by running means of the gradient and of its square,
 //   m += (g - m)(1 - beta_1),  s += (g^2 - s)(1 - beta_2),
 //   v -= rate * sqrt(1 - beta_2^t) / (1 - beta_1^t) * m / (sqrt(s) + epsilon).
-// AdamW also takes weight_decay * rate * v away. Parameters, defaults and formulas as Keras, except
-// that decay acts on kernels alone (Keras decays biases and batch-norm scales too unless told
-// otherwise).
+// AdamW also decays (see Decay). Parameters, defaults and formulas as Keras.
 #include <cmath>
 
 #include "update.hpp"
@@ -11,8 +9,8 @@
 namespace ocellus::optimizers {
 namespace {
 
-struct Options {
-  double learning_rate = 0.001, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, weight_decay = 0;
+struct Options : Decay {
+  double learning_rate = 0.001, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7;
 };
 struct DecayingOptions : Options {
   DecayingOptions() { weight_decay = 0.004; }
@@ -28,9 +26,8 @@ class Adam : public Optimizer {
     const auto correction = [o = o_](int64_t t) {
       return std::sqrt(1 - std::pow(o.beta_2, t)) / (1 - std::pow(o.beta_1, t));
     };
-    return make_update(
-        device, layout,
-        {"adam", "", {o_.beta_1, o_.beta_2, o_.epsilon}, o_.weight_decay, correction});
+    return make_update(device, layout,
+                       {"adam", "", {o_.beta_1, o_.beta_2, o_.epsilon}, o_, correction});
   }
 
  private:
@@ -48,8 +45,7 @@ Parameters<P> parameters() {
       .min(0)
       .max(1);
   p.add("epsilon", static_cast<double P::*>(&P::epsilon), "keeps the quotient finite").min(0);
-  p.add("weight_decay", static_cast<double P::*>(&P::weight_decay), "decoupled decay of kernels")
-      .min(0);
+  add_decay(p);
   return p;
 }
 

@@ -7,8 +7,8 @@
 namespace ocellus::optimizers {
 namespace {
 
-struct Options {
-  double learning_rate = 0.001, rho = 0.9, momentum = 0, epsilon = 1e-7, weight_decay = 0;
+struct Options : Decay {
+  double learning_rate = 0.001, rho = 0.9, momentum = 0, epsilon = 1e-7;
   bool centered = false;
 };
 
@@ -26,9 +26,8 @@ class RmsProp : public Optimizer {
                                        const ArenaLayout& layout) const override {
     std::string options = std::string("-DMOMENTUM=") + (o_.momentum > 0 ? "1" : "0");
     options += std::string(" -DCENTERED=") + (o_.centered ? "1" : "0");
-    return make_update(
-        device, layout,
-        {"rmsprop", options, {o_.rho, o_.momentum, o_.epsilon}, o_.weight_decay, {}});
+    return make_update(device, layout,
+                       {"rmsprop", options, {o_.rho, o_.momentum, o_.epsilon}, o_, {}});
   }
 
  private:
@@ -44,7 +43,7 @@ void register_rmsprop(Registrar& r) {
   p.add("momentum", &Options::momentum, "share of the last step that is kept").min(0).max(1);
   p.add("epsilon", &Options::epsilon, "keeps the quotient finite").min(0);
   p.add("centered", &Options::centered, "by the variance instead of the mean square");
-  p.add("weight_decay", &Options::weight_decay, "decoupled decay of kernels").min(0);
+  add_decay(p);
   r.add<RmsProp>("RMSprop", "steps scaled by the running root mean square", p);
 }
 

@@ -1,13 +1,12 @@
 // SGD: v -= rate * g; with momentum m = momentum * m - rate * g, v += m; Nesterov's v += momentum *
-// m - rate * g. Parameters and formulas as Keras. weight_decay is decoupled (v -= weight_decay *
-// rate * v) and acts on kernels alone.
+// m - rate * g. Parameters and formulas as Keras. Decay: see Decay.
 #include "update.hpp"
 
 namespace ocellus::optimizers {
 namespace {
 
-struct Options {
-  double learning_rate = 0.01, momentum = 0, weight_decay = 0;
+struct Options : Decay {
+  double learning_rate = 0.01, momentum = 0;
   bool nesterov = false;
 };
 
@@ -20,10 +19,9 @@ class Sgd : public Optimizer {
   }
   std::unique_ptr<OptimizerOp> prepare(opencl::Device& device,
                                        const ArenaLayout& layout) const override {
-    if (o_.momentum == 0) return make_update(device, layout, {"sgd", "", {}, o_.weight_decay, {}});
-    return make_update(
-        device, layout,
-        {"sgd_momentum", "", {o_.momentum, o_.nesterov ? 1. : 0.}, o_.weight_decay, {}});
+    if (o_.momentum == 0) return make_update(device, layout, {"sgd", "", {}, o_, {}});
+    return make_update(device, layout,
+                       {"sgd_momentum", "", {o_.momentum, o_.nesterov ? 1. : 0.}, o_, {}});
   }
 
  private:
@@ -37,7 +35,7 @@ void register_sgd(Registrar& r) {
   p.add("learning_rate", &Options::learning_rate, "step size").min(0);
   p.add("momentum", &Options::momentum, "share of the last step that is kept").min(0).max(1);
   p.add("nesterov", &Options::nesterov, "look ahead by the momentum");
-  p.add("weight_decay", &Options::weight_decay, "decoupled decay of kernels").min(0);
+  add_decay(p);
   r.add<Sgd>("SGD", "stochastic gradient descent, with momentum", p);
 }
 

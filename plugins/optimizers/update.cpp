@@ -8,7 +8,7 @@ namespace {
 class UpdateOp : public OptimizerOp {
  public:
   UpdateOp(opencl::Device& device, const ArenaLayout& layout, Update update)
-      : update_(std::move(update)), runs_(layout.runs(update_.weight_decay != 0)) {
+      : update_(std::move(update)), runs_(layout.runs(update_.decay.decay_kernels_only)) {
     const bool vector = device.family() == opencl::KernelFamily::vector;
     elements_ = vector ? 2048 : 1;
     group_ = vector ? 1 : 64;
@@ -25,8 +25,9 @@ class UpdateOp : public OptimizerOp {
       a.add(args.values.buffers[run.arena]).add(args.gradients.buffers[run.arena]);
       for (const Arenas& slot : args.slots) a.add(slot.buffers[run.arena]);
       a.add(run.offset).add(run.count).add(static_cast<float>(rate * run.rate_factor));
-      a.add(static_cast<float>(
-          run.decay ? update_.weight_decay * args.learning_rate * run.rate_factor : 0));
+      const Decay& d = update_.decay;
+      const bool decays = run.decay || !d.decay_kernels_only;
+      a.add(static_cast<float>(decays ? d.weight_decay * args.learning_rate * run.rate_factor : 0));
       for (const double c : update_.constants) a.add(static_cast<float>(c));
       const size_t items = (size_t{run.count} + elements_ - 1) / elements_;
       kernel_.launch(queue, opencl::Range::of(items, group_), a);

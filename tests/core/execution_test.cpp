@@ -353,6 +353,10 @@ BOOST_AUTO_TEST_CASE(wrong_models_are_refused_with_the_layers_name) {
                {"Conv2D", "c", R"({"fliters": 3, "kernel_size": 3})", {"a"}}},
               {"c"}),
         "filters");
+  fails(graph({{"Input", "a", R"({"shape": [4, 4, 1]})", {}},
+               {"LayerNormalization", "n", R"({"axis": "last"})", {"a"}}},
+              {"n"}),
+        "layer 'n' (LayerNormalization): parameter 'axis'");
   fails(graph({{"Input", "a", R"({"shape": [4]})", {}}, {"Densse", "c", R"({"units": 3})", {"a"}}},
               {"c"}),
         "Dense");

@@ -153,11 +153,16 @@ BOOST_AUTO_TEST_CASE(a_training_goes_on) {
       // get_weights() goes layer by layer: the statistics stand before the last layer's two.
       trained.insert(trained.end() - 2, states.begin(), states.end());
       for (size_t i = 0; i < trained.size(); ++i) {
-        // Ours decays kernels alone, Keras all that is trained.
-        if (name == "adamw" && i != 0 && i != 6) continue;
-        BOOST_TEST_CONTEXT(i) {
-          check_close(trained[i], io.read("/further/" + std::to_string(i)), 1e-4);
+        Array expected = io.read("/further/" + std::to_string(i));
+        // The batch norm behind it takes the gradient from a bias whose channel ReLU never cuts;
+        // Adam's quotient makes steps of the rounding errors that are left (roots below 1e-6).
+        if (name == "adamw" && i == 1) {
+          const std::span<const float> velocity = d.optimizer->slots.at(1).at(1).f32();
+          BOOST_REQUIRE(std::ranges::any_of(velocity, [](float v) { return v > 1e-12f; }));
+          for (size_t e = 0; e < velocity.size(); ++e)
+            if (velocity[e] < 1e-12f) expected.f32()[e] = trained[i].f32()[e] = 0;
         }
+        BOOST_TEST_CONTEXT(i) { check_close(trained[i], expected, 1e-4); }
       }
     }
   }

@@ -159,6 +159,19 @@ BOOST_AUTO_TEST_CASE(frozen_layers_and_their_slots) {
   }
 }
 
+// What Keras' optimizers do not take would make Keras refuse the file.
+BOOST_AUTO_TEST_CASE(decay_of_kernels_only_stays_ours) {
+  TemporaryDirectory dir;
+  ModelDocument d = open(fixtures / "keras3" / "adamw.h5");
+  BOOST_REQUIRE(d.optimizer);
+  BOOST_TEST(!d.optimizer->parameters.get("decay_kernels_only", false));
+  d.optimizer->parameters["decay_kernels_only"] = true;
+  SilentLog log;
+  save_model(world().registry, d, (dir / "m.h5").string(), log);
+  BOOST_TEST(open(dir / "m.h5").optimizer->parameters.get("decay_kernels_only", false));
+  BOOST_TEST(!holds(H5Reader(dir / "m.h5").text("/", "training_config"), "decay_kernels_only"));
+}
+
 BOOST_AUTO_TEST_CASE(unknown_layers_open_and_the_network_names_them) {
   TemporaryDirectory dir;
   ModelDocument d = open(fixtures / "keras2" / "sequential_cnn.h5");

@@ -55,7 +55,7 @@ std::vector<Case> cases() {
          e.v += e.a;
        }},
       {"SGD",
-       R"({"momentum": 0.8, "nesterov": true, "weight_decay": 0.1})",
+       R"({"momentum": 0.8, "nesterov": true, "weight_decay": 0.1, "decay_kernels_only": true})",
        {"momentum"},
        0.1,
        [](Element& e, double g, double rate, int) {
@@ -116,6 +116,7 @@ void check_case(Device& device, const Case& c) {
   const ArenaLayout l = layout();
   const auto optimizer =
       registry().create<Optimizer>(c.name, Json::parse(c.parameters, "test"), "test");
+  const bool all_decay = !Json::parse(c.parameters, "test").get("decay_kernels_only", false);
   BOOST_TEST(optimizer->slots() == c.slots, boost::test_tools::per_element());
   const auto op = optimizer->prepare(device, l);
   Queue& queue = device.compute();
@@ -145,7 +146,7 @@ void check_case(Device& device, const Case& c) {
         if (!s) g[i] = 0;
         if (!s || s->frozen) continue;
         const double rate = 0.01 * s->rate_factor;
-        const double decay = s->decay ? c.decay * rate * host[a][i].v : 0;
+        const double decay = all_decay || s->decay ? c.decay * rate * host[a][i].v : 0;
         c.rule(host[a][i], g[i], rate, t);
         host[a][i].v -= decay;
       }

@@ -40,6 +40,11 @@ expect summary.txt "x / 255 - 0.5"
 refuses 2 "exists" ocellus set model.h5 --preprocess tf --out other.h5
 ocellus set other.h5 --preprocess unit --json >set.json
 expect set.json '"resize": "crop"'
+cp "$fixtures/keras3/containers/adam.keras" archive.keras
+ocellus set archive.keras --preprocess tf --classes cat,dog,owl >set.txt
+ocellus summary archive.keras --json >archive.json
+expect archive.json '"name": "tf"'
+expect archive.json '"owl"'
 
 # --- convert
 ocellus convert "$fixtures/keras3/adam.h5" adam.keras >convert.txt
@@ -61,6 +66,14 @@ expect convert.txt '4 files: 3 open, 2 of them run; 1 refused'
 [[ -s out/adam.h5 && -s out/deep/adam.h5 && -s out/strange.h5 && ! -e out/cut.h5 ]] || fail "the converted folder is not as it should be"
 expect many.html 'Layers that a plugin would have to supply'
 refuses 2 "not empty" ocellus convert many out
+mkdir weights
+cp "$fixtures/keras3/containers/adam.weights.h5" weights
+ocellus convert weights >convert.txt
+expect convert.txt 'refused .*without their model: name the model, with --weights'
+ocellus convert "$fixtures/keras3/with_lambda.h5" lambda.h5 --replace 'lambda_1=Rescaling(scale=1/255)' >convert.txt 2>err.txt
+lacks err.txt "cannot run"
+ocellus summary lambda.h5 >summary.txt
+expect summary.txt 'Rescaling'
 ocellus convert many --json >many.json
 expect many.json '"missing"'
 
@@ -68,6 +81,8 @@ expect many.json '"missing"'
 ocellus verify "$fixtures/keras3/functional_residual.h5" --json >verify.json 2>/dev/null
 expect verify.json '"good": true'
 expect verify.json '"unchecked": 0'
+ocellus verify "$fixtures/keras3/several.h5" --json >verify.json 2>/dev/null  # several inputs
+expect verify.json '"good": true'
 
 # --- evaluate --preprocess auto
 refuses 2 "no preprocessing 'atuo'" ocellus evaluate lenet5 fashion-mnist --preprocess atuo

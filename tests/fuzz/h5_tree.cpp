@@ -33,6 +33,9 @@ Type type_of(hid_t type) {
       return size == 2 ? Type::f16 : size == 4 ? Type::f32 : Type::f64;
     case H5T_ENUM:
       return Type::boolean;
+    case H5T_OPAQUE:
+    case H5T_COMPOUND:
+      return Type::opaque;
     default:
       return size == 1 ? Type::u8 : size == 4 ? Type::i32 : Type::i64;
   }
@@ -61,7 +64,8 @@ Value read_value(hid_t type, hid_t space, const Read& read) {
       v.texts.emplace_back(&bytes[i * width], strnlen(&bytes[i * width], width));
   } else {
     v.numbers.resize(n);
-    if (v.type != Type::boolean) check(read(H5T_NATIVE_DOUBLE, v.numbers.data()), "read");
+    if (v.type != Type::boolean && v.type != Type::opaque)
+      check(read(H5T_NATIVE_DOUBLE, v.numbers.data()), "read");
   }
   return v;
 }

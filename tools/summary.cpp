@@ -231,7 +231,7 @@ void summary(Tool& tool) {
   std::string html;
   bool weights = false;
   tool.line.rest("MODEL", models, true);
-  tool.line.flag("weights", weights, "also name and shape of each weight");
+  tool.line.flag("list-weights", weights, "also name and shape of each weight");
   tool.line.flag("html", html,
                  "report to write, with a chart of parameters, multiply-adds and depth where there "
                  "are several models");

@@ -138,7 +138,11 @@ struct Written {
 };
 /// Indices into graph.layers in the order of Keras' model.layers.
 std::vector<size_t> keras_order(const GraphRecord& graph);
-Written write_graph(const GraphRecord& graph, const Registry& registry);
+/// In whose words operations are written that no layer computes. tf.keras takes them from .h5 and
+/// .keras, Keras 3 from .keras alone.
+enum class Dialect { tf_keras, keras3 };
+Written write_graph(const GraphRecord& graph, const Registry& registry,
+                    Dialect dialect = Dialect::tf_keras);
 
 // --- keras_operations
 // --------------------------------------------------------------------------------------------------
@@ -157,13 +161,18 @@ std::vector<Reference> read_operation_call(LayerRecord& operation, const Json& n
 /// ReduceMean, ConstantOperation and their like. One that no layer computes keeps its function's
 /// name as its type, with a warning that says why.
 void translate_operations(GraphRecord& graph, const Reading& reading);
-/// Which Keras opens a layer as we write it.
-enum class Openable { everywhere, tf_keras, nowhere };
+/// Which Keras opens a layer as we write it. An `operation` is opened by the one whose dialect is
+/// written, a function of TensorFlow by tf.keras alone.
+enum class Openable { everywhere, operation, tf_keras, nowhere };
 Openable openable(const LayerRecord& layer);
+/// The dialect of an archive: Keras 3's, unless it lacks a function.
+Dialect archive_dialect(const GraphRecord& graph);
+/// The layer itself, or one of Keras' that says the same.
+LayerRecord in_keras_words(LayerRecord layer);
 /// The entries of a layer that Keras has no class for but other words, the last under its `name`;
 /// empty for all other layers. `calls` are its inputs as [layer, node, tensor].
 std::vector<Json> write_operation(const LayerRecord& layer, const std::string& name,
-                                  const std::vector<std::vector<Json>>& calls);
+                                  const std::vector<std::vector<Json>>& calls, Dialect dialect);
 /// By how many layers write_operation() makes a way through the graph longer.
 int extra_depth(const LayerRecord& layer);
 
@@ -293,7 +302,7 @@ std::vector<WeightsRecord> read_groups(const H5Reader& file, const std::vector<G
 void read_own_parts(const H5Reader& file, const Opened& opened, ModelDocument& document);
 void write_own_parts(H5Writer& file, const ModelDocument& document, const Written& written);
 /// Says what Keras will not make of a file.
-void warn_of_strangers(const GraphRecord& graph, Log& log);
+void warn_of_strangers(const GraphRecord& graph, Dialect dialect, Log& log);
 
 /// The first bytes of an HDF5 file.
 bool has_hdf5_signature(const std::filesystem::path& file);

@@ -5,7 +5,8 @@
 //   model.weights.h5   see keras_variables.cpp; our own group stands in it
 //
 // Written so that both open it: its layers speak Keras 2's dialect, which both read where a layer
-// does not name its module.
+// does not name its module. Operations that no layer computes have no words that both read: here
+// they are those of Keras 3.
 #include <fmt/format.h>
 
 #include <fstream>
@@ -83,8 +84,9 @@ class KerasArchive : public ModelFormat {
 
   void write(const ModelDocument& document, const fs::path& path, const Registry& registry,
              Log& log) const override {
-    const Written written = write_graph(document.graph, registry);
-    warn_of_strangers(document.graph, log);
+    const Dialect dialect = archive_dialect(document.graph);
+    const Written written = write_graph(document.graph, registry, dialect);
+    warn_of_strangers(document.graph, dialect, log);
     Json config = Json::object();
     config["module"] = "keras";
     // Both make a Functional of a Model with a graph; under that name they look in other modules.

@@ -119,7 +119,7 @@ bool is_chain(const GraphRecord& graph) {
 
 std::vector<size_t> keras_order(const GraphRecord& graph) { return KerasOrder(graph).order(); }
 
-Written write_graph(const GraphRecord& graph, const Registry& registry) {
+Written write_graph(const GraphRecord& graph, const Registry& registry, Dialect dialect) {
   Written w;
   w.names = keras_names(graph);
   // Operations do not stand in a Sequential.
@@ -141,14 +141,14 @@ Written write_graph(const GraphRecord& graph, const Registry& registry) {
   };
   Json layers = Json::list();
   for (const size_t i : w.order) {
-    LayerRecord record = graph.layers[i];
+    LayerRecord record = in_keras_words(graph.layers[i]);
     record.trainable = is_trainable(graph, record);
     std::vector<std::vector<Json>> calls;
     for (const auto& call : record.calls) {
       calls.emplace_back();
       for (const TensorRef& t : call) calls.back().push_back(triple(t));
     }
-    if (auto special = write_operation(record, w.names[i], calls); !special.empty()) {
+    if (auto special = write_operation(record, w.names[i], calls, dialect); !special.empty()) {
       for (Json& l : special) layers.push_back(std::move(l));
       continue;
     }

@@ -126,7 +126,7 @@ class KerasHdf5 : public ModelFormat {
   void write(const ModelDocument& document, const fs::path& path, const Registry& registry,
              Log& log) const override {
     const Written written = write_graph(document.graph, registry);
-    warn_of_strangers(document.graph, log);
+    warn_of_strangers(document.graph, Dialect::tf_keras, log);
     H5Writer::write(path, [&](H5Writer& file) {
       file.attribute("/", "keras_version", written_version);
       file.attribute("/", "backend", "tensorflow");

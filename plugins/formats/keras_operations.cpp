@@ -64,6 +64,7 @@ const std::map<std::string, std::string>& function_aliases() {
                                                            {"resize_v2", "resize"},
                                                            {"pad_v2", "pad"},
                                                            {"lrn", "local_response_normalization"},
+                                                           {"exp", "exponential"},
                                                            {"swish", "silu"},
                                                            {"hard_swish", "hard_silu"}};
   return names;
@@ -226,6 +227,7 @@ class Translator {
 
   void run() {
     restore_reversals();
+    restore_helped();
     const auto is_operation = [](const LayerRecord& l) { return l.type == operation_type; };
     if (std::none_of(graph_.layers.begin(), graph_.layers.end(), is_operation)) return;
     join_channel_picks();
@@ -444,11 +446,17 @@ class Translator {
       return rescale(map_numbers(value, [](double v) { return 1 / v; }), 0.0);
     if (f == "maximum" && value.is_number() && value.as_double() == 0)
       return void(emit("ReLU", Json::object(), {x}));
+    const double exponent = f == "power" && !reverse && value.is_number() ? value.as_double() : 0;
+    if (exponent == 2 || exponent == 3) return product(x, static_cast<size_t>(exponent));
     const bool commutes = f == "maximum" || f == "minimum";
     emit(
         "ConstantOperation",
         Json::Object{{"operation", (reverse && !commutes ? "reverse_" : "") + f}, {"value", value}},
         {x});
+  }
+
+  void product(int x, size_t factors) {
+    emit("Multiply", Json::object(), std::vector<Source>(factors, x));
   }
 
   void clip(const OperationCall& c) {
@@ -506,6 +514,7 @@ class Translator {
 
   void unary(const OperationCall& c) {
     if (c.function == "negative") return with_constant("multiply", tensor_of(c), -1.0, false);
+    if (c.function == "square") return product(tensor_of(c), 2);
     emit("UnaryOperation", Json::Object{{"operation", c.function}}, {tensor_of(c)});
   }
 
@@ -728,20 +737,27 @@ class Translator {
     emit_shape(item, sliced);
   }
 
-  // A range of rows and columns is Keras' Cropping2D, as far as its numbers say what is cut off.
+  // A range of rows and columns is Keras' Cropping2D, one of steps Cropping1D. Bounds that are
+  // counted from the other end need the extent.
   bool crop(const std::vector<AxisIndex>& index, int x) {
-    if (known_shape(x).rank() != 4) return false;
+    const Shape& shape = known_shape(x);
+    const size_t window = static_cast<size_t>(shape.rank()) - 2;
+    if (window != 1 && window != 2) return false;
     Json cropping = Json::list();
-    for (size_t i = 0; i < 3; ++i) {
+    for (size_t i = 0; i <= window; ++i) {
       const AxisIndex& a = index[i];
-      const bool whole = a.stride.is_null() || a.stride == Json(1);
-      const int before = a.begin.is_null() ? 0 : a.begin.as_int();
-      const int after = a.end.is_null() ? 0 : -a.end.as_int();
-      if (!whole || before < 0 || after < 0 || (!a.end.is_null() && after == 0)) return false;
-      if (i == 2 && (before || after)) return false;
-      if (i < 2) cropping.push_back(Json::List{before, after});
+      const int extent = shape[static_cast<int>(i) + 1];
+      int before = a.begin.is_null() ? 0 : a.begin.as_int(),
+          after = a.end.is_null() ? 0 : -a.end.as_int();
+      const bool from_other_end = before < 0 || after < 0 || (!a.end.is_null() && after == 0);
+      if (!(a.stride.is_null() || a.stride == Json(1)) || (from_other_end && open_)) return false;
+      if (before < 0) before = std::max(0, before + extent);
+      if (from_other_end && !a.end.is_null() && after <= 0) after = std::max(0, after + extent);
+      if (before + after >= extent || (i == window && (before || after))) return false;
+      if (i < window) cropping.push_back(Json::List{before, after});
     }
-    emit("Cropping2D", Json::Object{{"cropping", cropping}}, {x});
+    emit(window == 2 ? "Cropping2D" : "Cropping1D",
+         Json::Object{{"cropping", window == 2 ? cropping : cropping.at(size_t{0})}}, {x});
     return true;
   }
 
@@ -867,6 +883,49 @@ class Translator {
       for (const LayerRecord* p : parts) helpers.insert(p->name);
     }
     std::erase_if(graph_.layers, [&](const LayerRecord& l) { return helpers.count(l.name) != 0; });
+  }
+
+  // What write_operation() made of |x|, max(x, c) and min(x, c).
+  void restore_helped() {
+    std::map<std::string, const LayerRecord*> named;
+    for (const LayerRecord& l : graph_.layers) named[l.name] = &l;
+    std::set<std::string> helpers;
+    for (LayerRecord& l : graph_.layers) {
+      if ((l.type != "Maximum" && l.type != "Minimum") || l.calls.empty()) continue;
+      if (l.calls.front().size() != 2) continue;
+      const auto found = named.find(l.calls.front().back().layer);
+      if (found == named.end() || !is_helper_of(l, *found->second)) continue;
+      const LayerRecord& helper = *found->second;
+      if (helper.name.ends_with("_negative")) {
+        l.type = "UnaryOperation";
+        l.parameters = Json::Object{{"operation", "abs"}};
+      } else {
+        l.parameters = Json::Object{{"operation", l.type == "Maximum" ? "maximum" : "minimum"},
+                                    {"value", helper.parameters.at("offset")}};
+        l.type = "ConstantOperation";
+      }
+      l.foreign = Json::object();
+      for (auto& call : l.calls) call.pop_back();
+      helpers.insert(helper.name);
+    }
+    std::erase_if(graph_.layers, [&](const LayerRecord& l) { return helpers.count(l.name) != 0; });
+  }
+
+  // Whether each call of `l` is on x and on `helper` of the same x.
+  static bool is_helper_of(const LayerRecord& l, const LayerRecord& helper) {
+    const bool negative = helper.name.ends_with("_negative") && l.type == "Maximum";
+    const Json* scale = helper.parameters.find("scale");
+    if (helper.type != "Rescaling" || !(negative || helper.name.ends_with("_constant")) || !scale ||
+        !scale->is_number() || scale->as_double() != (negative ? -1 : 0) ||
+        helper.calls.size() != l.calls.size())
+      return false;
+    for (size_t k = 0; k < l.calls.size(); ++k) {
+      const TensorRef expected{helper.name, static_cast<int>(k), 0};
+      if (l.calls[k].size() != 2 || l.calls[k].back() != expected ||
+          l.calls[k].front() != helper.calls[k].front())
+        return false;
+    }
+    return true;
   }
 
   // Parameters of a Slice of an image that turns its channels round.

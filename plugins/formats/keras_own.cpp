@@ -160,14 +160,15 @@ void write_own_parts(H5Writer& file, const ModelDocument& document, const Writte
   file.dataset(std::string(sample_group) + "/logits", document.sample->logits);
 }
 
-void warn_of_strangers(const GraphRecord& graph, Log& log) {
+void warn_of_strangers(const GraphRecord& graph, Dialect dialect, Log& log) {
   std::string names, operations;
   const auto note = [](std::string& list, const std::string& type) {
     if (list.find(type) == std::string::npos) list += (list.empty() ? "" : ", ") + type;
   };
   for (const LayerRecord& l : graph.layers) {
-    if (openable(l) == Openable::nowhere) note(names, l.type);
-    if (openable(l) == Openable::tf_keras) note(operations, l.type);
+    const Openable by = openable(l);
+    if (by == Openable::nowhere) note(names, l.type);
+    if (by == Openable::operation || by == Openable::tf_keras) note(operations, l.type);
   }
   for (const auto& [activation, other] :
        {std::pair{"hard_sigmoid", "tf.keras"}, std::pair{"hard_sigmoid_v2", "Keras 3"}})
@@ -175,11 +176,17 @@ void warn_of_strangers(const GraphRecord& graph, Log& log) {
       log.warning(
           fmt::format("{} computes its hard_sigmoid by another formula than this model's {}", other,
                       activation));
-  if (!operations.empty())
+  if (!operations.empty() && dialect == Dialect::keras3)
     log.warning(
-        fmt::format("{} is written as an operation of TensorFlow: tf.keras opens the file, "
-                    "Keras 3 will not",
+        fmt::format("{} is written as an operation of Keras 3: Keras 3 opens the file, tf.keras "
+                    "will not (for tf.keras write .h5)",
                     operations));
+  else if (!operations.empty())
+    log.warning(fmt::format(
+        "{} is written as an operation of TensorFlow: tf.keras opens the file, "
+        "Keras 3 will not{}",
+        operations,
+        archive_dialect(graph) == Dialect::keras3 ? " (for Keras 3 write .keras)" : ""));
   if (!names.empty())
     log.warning(
         fmt::format("Keras has no layer {}: Ocellus opens the file, Keras will not", names));

@@ -2,6 +2,7 @@
 // in models: what we compute against what Keras computed, and the same after a round trip.
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
+#include <fstream>
 #include <set>
 
 #include "core/temporary.hpp"
@@ -38,6 +39,56 @@ std::set<std::string> description(const GraphRecord& g) {
   return lines;
 }
 
+// Every operation that no layer of Keras computes, and those that some layers together do.
+std::vector<std::string> operation_lines() {
+  std::vector<std::string> lines;
+  const auto add = [&](const std::string& type, const std::string& parameters,
+                       const std::string& inputs = "\"x\"") {
+    lines.push_back("[\"" + type + "\", {" + parameters + (parameters.empty() ? "" : ", ") +
+                    "\"name\": \"op_" + std::to_string(lines.size()) + "\", \"inputs\": [" +
+                    inputs + "]}]");
+  };
+  for (const char* f :
+       {"abs", "ceil", "cos", "erf", "exp", "expm1", "floor", "log", "log1p", "negative",
+        "reciprocal", "round", "rsqrt", "sign", "sin", "sqrt", "square"})
+    add("UnaryOperation", "\"operation\": \"" + std::string(f) + "\"");
+  for (const char* f : {"add", "subtract", "reverse_subtract", "multiply", "divide",
+                        "reverse_divide", "power", "reverse_power", "maximum", "minimum"})
+    for (const char* value : {"0.75", "2", "[0.5, 1.25, 2]"})
+      add("ConstantOperation", "\"operation\": \"" + std::string(f) + "\", \"value\": " + value);
+  for (const char* type : {"ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"})
+    for (const char* axes : {"[1]", "[3]", "[1, 2]", "[1, 2, 3]"})
+      for (const char* keep : {"false", "true"})
+        if (std::string(axes) != "[1, 2, 3]" || std::string(keep) == "true")
+          add(type, std::string("\"axes\": ") + axes + ", \"keepdims\": " + keep);
+  add("Divide", "", "\"x\", \"op_0\"");
+  add("Slice", R"("begin": [1, null, null], "end": [4, -1, 2], "stride": [2, 1, null])");
+  add("Slice", R"("begin": [null, null, 2], "end": [null, null, null], "stride": [null, -1, -1])");
+  add("Slice", R"("begin": [2, null, 1], "end": [3, null, 2], "stride": [], "squeeze": [1, 3])");
+  return lines;
+}
+
+ModelDocument model_of_operations(const fs::path& folder) {
+  std::string layers, outputs;
+  const auto lines = operation_lines();
+  for (size_t i = 0; i < lines.size(); ++i) {
+    layers += (i ? ",\n" : "") + lines[i];
+    outputs += (i ? ", \"op_" : "\"op_") + std::to_string(i) + "\"";
+  }
+  const fs::path file = folder / "operations.json";
+  std::ofstream(file) << R"({"name": "operations", "inputs": {"x": [5, 4, 3]}, "layers": [)"
+                      << layers << "], \"outputs\": [" << outputs << "]}";
+  return open_quietly(world().registry, file);
+}
+
+// Above 0, where all of them are defined.
+Array operands() {
+  Array x(Shape({2, 5, 4, 3}), DType::f32);
+  for (int64_t i = 0; i < x.elements(); ++i)
+    x.f32()[static_cast<size_t>(i)] = 0.1f + 0.0177f * static_cast<float>((i * 37) % 120);
+  return x;
+}
+
 const LayerRecord& layer(const GraphRecord& g, const std::string& name) {
   for (const LayerRecord& l : g.layers)
     if (l.name == name) return l;
@@ -66,11 +117,55 @@ BOOST_AUTO_TEST_CASE(written_and_reopened_is_the_same) {
             std::find(portable.begin(), portable.end(), file.stem()) != portable.end();
         if (is_portable)
           BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
-        const ModelDocument e = open_quietly(world().registry, dir / "model.h5");
-        BOOST_TEST(description(d.graph) == description(e.graph), boost::test_tools::per_element());
-        check_outputs(world().registry, e, file);
+        save_model(world().registry, d, (dir / "model.keras").string(), log);
+        for (const char* saved : {"model.h5", "model.keras"}) {
+          const ModelDocument e = open_quietly(world().registry, dir / saved);
+          BOOST_TEST(description(d.graph) == description(e.graph),
+                     boost::test_tools::per_element());
+          check_outputs(world().registry, e, file);
+        }
       }
     }
+}
+
+// Each operation by itself, in both files: what is read again computes the same.
+BOOST_AUTO_TEST_CASE(every_operation_is_written) {
+  TemporaryDirectory dir;
+  const ModelDocument d = model_of_operations(dir.path());
+  const std::vector<Array> x = {operands()}, y = predict_all(world().registry, d, x);
+  for (const char* saved : {"model.h5", "model.keras"}) {
+    Lines log;
+    save_model(world().registry, d, (dir / saved).string(), log);
+    BOOST_REQUIRE_EQUAL(log.warnings.size(), 1u);
+    const bool archive = fs::path(saved).extension() == ".keras";
+    const std::string by = archive ? "Keras 3 opens the file" : "tf.keras opens the file";
+    BOOST_TEST(log.warnings[0].find(by) != std::string::npos, log.warnings[0]);
+    const std::vector<Array> again =
+        predict_all(world().registry, open_quietly(world().registry, dir / saved), x);
+    BOOST_REQUIRE_EQUAL(y.size(), again.size());
+    for (size_t i = 0; i < y.size(); ++i) BOOST_TEST_CONTEXT(saved << " " << operation_lines()[i])
+    check_close(again[i], y[i], 1e-6);
+  }
+}
+
+// What a few layers of Keras say together needs no operation, and is read as one layer again.
+BOOST_AUTO_TEST_CASE(layers_of_keras_say_it) {
+  TemporaryDirectory dir;
+  const fs::path file = dir / "simple.json";
+  std::ofstream(file) << R"({"input": [5, 4, 3], "layers": [
+    ["UnaryOperation", {"operation": "abs", "name": "positive"}],
+    ["ConstantOperation", {"operation": "maximum", "value": 0.25, "name": "low"}],
+    ["ConstantOperation", {"operation": "minimum", "value": [0.5, 0.75, 1], "name": "high"}],
+    ["Slice", {"begin": [null, null, 2], "end": [], "stride": [null, null, -1], "name": "bgr"}]]})";
+  const ModelDocument d = open_quietly(world().registry, file);
+  for (const char* saved : {"model.h5", "model.keras"}) {
+    Lines log;
+    save_model(world().registry, d, (dir / saved).string(), log);
+    BOOST_TEST(log.warnings.empty(), (log.warnings.empty() ? "" : log.warnings.front()));
+    const ModelDocument e = open_quietly(world().registry, dir / saved);
+    BOOST_TEST(description(d.graph) == description(e.graph), boost::test_tools::per_element());
+    BOOST_TEST(layer(e.graph, "high").parameters.at("value").dump() == "[0.5,0.75,1.0]");
+  }
 }
 
 // Keras 2 turns channels round by a slice, Keras 3 by picking and stacking them: the same layer.
@@ -150,9 +245,20 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   for (const auto& names : {portable, others})
     for (const fs::path& file : fixture_files(names)) {
       const std::string name = file.parent_path().filename().string() + "_" + file.stem().string();
-      save_model(world().registry, open_quietly(world().registry, file),
-                 (fs::path(to) / (name + ".h5")).string(), log);
+      for (const char* ending : {".h5", ".keras"})
+        save_model(world().registry, open_quietly(world().registry, file),
+                   (fs::path(to) / (name + ending)).string(), log);
       fs::copy_file(fs::path(file).replace_extension(".io.h5"), fs::path(to) / (name + ".io.h5"),
                     fs::copy_options::overwrite_existing);
     }
+  TemporaryDirectory dir;
+  const ModelDocument d = model_of_operations(dir.path());
+  for (const char* ending : {".h5", ".keras"})
+    save_model(world().registry, d, (fs::path(to) / ("operations" + std::string(ending))).string(),
+               log);
+  H5Writer::write(fs::path(to) / "operations.io.h5", [&](H5Writer& io) {
+    io.dataset("/input/0", operands());
+    const std::vector<Array> y = predict_all(world().registry, d, {operands()});
+    for (size_t i = 0; i < y.size(); ++i) io.dataset("/output/" + std::to_string(i), y[i]);
+  });
 }

@@ -51,12 +51,18 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
   // Where each pixel's window begins in x, and where its result goes.
   int image[PANELS * ROWS], top[PANELS * ROWS], left[PANELS * ROWS];
   uint target[PANELS * ROWS];
+  // Counted on from row to row: a division would cost as much as many multiply-adds.
+  int ow = row0 % w_out, oh = row0 / w_out % h_out, item = row0 / w_out / h_out;
   for (int r = 0; r < rows; ++r) {
-    const int ow = (row0 + r) % w_out, oh = (row0 + r) / w_out % h_out, item = (row0 + r) / w_out / h_out;
     image[r] = item * h_in;
     top[r] = oh * h_stride - h_pad;
     left[r] = ow * w_stride - w_pad;
     target[r] = (uint)(item * h_size + h_origin + oh * h_step) * w_size + w_origin + ow * w_step;
+    if (++ow < w_out) continue;
+    ow = 0;
+    if (++oh < h_out) continue;
+    oh = 0;
+    ++item;
   }
 
   float panels[PANELS * PANEL];
@@ -65,13 +71,14 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
 #else
   float tile[KC * COLS];
 #endif
-  int k0 = 0;
+  int k0 = 0, channel0 = 0, kw0 = 0, kh0 = 0;  // the first of a panel's depth
   do {
     const int depth = min(KC, k - k0);
+    int channel = channel0, kw = kw0, kh = kh0;
     // A part of a strided backward pass may see no taps at all: then there is nothing to divide by either.
     for (int r = 0; depth > 0 && r < rows; ++r) {
       float* to = panels + r / ROWS * PANEL + r % ROWS * A_ROW;
-      int channel = k0 % channels, kw = k0 / channels % w_kernel, kh = k0 / channels / w_kernel;
+      channel = channel0, kw = kw0, kh = kh0;
       for (int l = 0; l < depth;) {
         const int run = min(channels - channel, depth - l);
         const int ih = top[r] + kh * h_dilation, iw = left[r] + kw * w_dilation;
@@ -80,10 +87,13 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
         else
           zero_row(to + l, run);
         l += run;
+        channel += run;
+        if (channel < channels) continue;
         channel = 0;
         if (++kw == w_kernel) kw = 0, ++kh;
       }
     }
+    channel0 = channel, kw0 = kw, kh0 = kh;
     for (int r = rows; r % ROWS; ++r) zero_row(panels + r / ROWS * PANEL + r % ROWS * A_ROW, depth);
 
     for (int column = first; column < end; column += COLS) {

@@ -29,37 +29,16 @@ inline void transform_output(float16* x, int step) {
   x[3 * step] = difference12 + 8.0f * difference34 + m5;
 }
 
-// 3 to 6.
-inline void transform_kernel(const float* g, int step, float* to, int to_step) {
-  const float g0 = g[0], g1 = g[step], g2 = g[2 * step];
-  to[0] = g0 / 4;
-  to[to_step] = -(g0 + g1 + g2) / 6;
-  to[2 * to_step] = -(g0 - g1 + g2) / 6;
-  to[3 * to_step] = g0 / 24 + g1 / 12 + g2 / 6;
-  to[4 * to_step] = g0 / 24 - g1 / 12 + g2 / 6;
-  to[5 * to_step] = g2;
-}
-
-// Element (i, j, row, column) of the 3 x 3 x k x n kernel is at offset + (3 * i + j) * k * n + row * row_step +
-// column * column_step, or at tap 8 - (3 * i + j) when the gradient by x wants it turned. One work-item: one row,
-// 16 columns, zeros beyond n.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_kernel(int k, int n, __global const float* restrict weights, uint offset, uint row_step,
-                     uint column_step, int turned, __global float* restrict u, int strip) {
-  const uint row = get_global_id(1), first = get_global_id(0) * 16, weight_plane = (uint)k * n;
-  const uint u_plane = (uint)get_global_size(0) * 16 * k;
-  u += (first / strip * k + row) * strip + first % strip;
-  float all[36][16];
-  for (int c = 0; c < 16; ++c) {
-    const bool real = first + c < n;
-    float g[9], half_done[18], whole[36];
-    for (int t = 0; t < 9; ++t)
-      g[t] = real ? weights[offset + (turned ? 8 - t : t) * weight_plane + row * row_step + (first + c) * column_step] : 0.0f;
-    for (int j = 0; j < 3; ++j) transform_kernel(g + j, 3, half_done + j, 3);              // down the columns: 6 x 3
-    for (int i = 0; i < 6; ++i) transform_kernel(half_done + 3 * i, 1, whole + 6 * i, 1);  // along the rows: 6 x 6
-    for (int t = 0; t < 36; ++t) all[t][c] = whole[t];
-  }
-  for (int t = 0; t < 36; ++t) vstore16(vload16(0, all[t]), 0, u + t * u_plane);
+// 3 to 6: one column or row of three taps.
+inline void transform_kernel(float16 g0, float16 g1, float16 g2, float16* to) {
+  const float16 even = g0 * (1.0f / 24) + g2 * (1.0f / 6), odd = g1 * (1.0f / 12);
+  const float16 outer = (g0 + g2) * (-1.0f / 6), inner = g1 * (1.0f / 6);
+  to[0] = 0.25f * g0;
+  to[1] = outer - inner;
+  to[2] = outer + inner;
+  to[3] = even + odd;
+  to[4] = even - odd;
+  to[5] = g2;
 }
 
 inline float16 load_some(const __global float* from, int count) {
@@ -69,12 +48,47 @@ inline float16 load_some(const __global float* from, int count) {
   return vload16(0, lanes);
 }
 
+// Element (i, j, row, column) of the 3 x 3 x k x n kernel is at offset + (3 * i + j) * k * n + row * n + column; or, turned as the
+// gradient by x wants it, at offset + (8 - (3 * i + j)) * k * n + column * k + row. One work-item: 16 rows of 16 columns, zeros
+// beyond n.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void winograd_kernel(int k, int n, __global const float* restrict weights, uint offset, int turned,
+                     __global float* restrict u, uint u_plane, int strip) {
+  const int first = get_global_id(0) * 16, row0 = get_global_id(1) * 16, rows = min(16, k - row0);
+  float taps[9][16][16];
+  for (int t = 0; t < 9; ++t) {
+    const __global float* from = weights + offset + (uint)(turned ? 8 - t : t) * k * n;
+    for (int i = 0; i < 16; ++i) {
+      if (turned) {
+        float lanes[16];
+        vstore16(first + i < n ? load_some(from + (uint)(first + i) * k + row0, rows) : 0.0f, 0, lanes);
+        for (int r = 0; r < 16; ++r) taps[t][r][i] = lanes[r];
+      } else if (i < rows) {
+        vstore16(load_some(from + (uint)(row0 + i) * n + first, n - first), 0, taps[t][i]);
+      }
+    }
+  }
+  u += (uint)(first / strip * k + row0) * strip + first % strip;
+  for (int r = 0; r < rows; ++r) {
+    float16 columns[18], row[6];
+#pragma unroll
+    for (int j = 0; j < 3; ++j)
+      transform_kernel(vload16(0, taps[j][r]), vload16(0, taps[3 + j][r]), vload16(0, taps[6 + j][r]), columns + 6 * j);
+#pragma unroll
+    for (int i = 0; i < 6; ++i) {
+      transform_kernel(columns[i], columns[6 + i], columns[12 + i], row);
+#pragma unroll
+      for (int j = 0; j < 6; ++j) vstore16(row[j], 0, u + (6 * i + j) * u_plane + (uint)r * strip);
+    }
+  }
+}
+
 // Tiles first_tile ... of the batch; tile t is at row t / w_tiles % h_tiles and column t % w_tiles of image t / (h_tiles * w_tiles).
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_input(int first_tile, int tiles, int h_tiles, int w_tiles, int h_in, int w_in, int h_pad, int w_pad,
+void winograd_input(int first_tile, int h_tiles, int w_tiles, int h_in, int w_in, int h_pad, int w_pad,
                     int channels, __global const float* restrict x, uint x_offset, uint x_stride,
-                    __global float* restrict v, uint v_stride) {
-  const uint local_tile = get_global_id(0), plane = (uint)tiles * v_stride;
+                    __global float* restrict v, uint v_stride, uint plane) {
+  const uint local_tile = get_global_id(0);
   const int tile = first_tile + local_tile;
   const int left = tile % w_tiles * 4 - w_pad, top = tile / w_tiles % h_tiles * 4 - h_pad;
   const uint image = (uint)(tile / (w_tiles * h_tiles)) * h_in;
@@ -102,10 +116,10 @@ void winograd_input(int first_tile, int tiles, int h_tiles, int w_tiles, int h_i
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void winograd_output(int first_tile, int tiles, int h_tiles, int w_tiles, int h_out, int w_out, int channels,
-                     __global const float* restrict m, uint m_offset, uint m_stride, __global float* restrict y, uint y_offset,
-                     uint y_stride, int accumulate EPILOGUE_PARAMETERS) {
-  const uint local_tile = get_global_id(0), plane = (uint)tiles * m_stride;
+void winograd_output(int first_tile, int h_tiles, int w_tiles, int h_out, int w_out, int channels,
+                     __global const float* restrict m, uint m_offset, uint m_stride, uint plane, __global float* restrict y,
+                     uint y_offset, uint y_stride, int accumulate EPILOGUE_PARAMETERS) {
+  const uint local_tile = get_global_id(0);
   const int tile = first_tile + local_tile;
   const int left = tile % w_tiles * 4, top = tile / w_tiles % h_tiles * 4;
   const uint image = (uint)(tile / (w_tiles * h_tiles)) * h_out;

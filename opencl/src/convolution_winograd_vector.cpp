@@ -15,6 +15,12 @@ constexpr int kMaxWorkspace = 2 << 20, kMinTiles = 240;
 
 int round_up(int n, int to) { return (n + to - 1) / to * to; }
 
+/// Distance of two planes: odd in vectors, since planes that lie a power of two apart would fall
+/// into the same few sets of the caches.
+uint32_t plane_of(size_t rows, size_t columns) {
+  return static_cast<uint32_t>(rows * columns + (rows * columns / 16 % 2 ? 0 : 16));
+}
+
 /// Forward, and backward by data as the same with turned weights.
 class ConvolutionWinogradVector : public ConvolutionAlgorithm {
  public:
@@ -49,18 +55,20 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
                                k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
   }
 
-  size_t packed_bytes() const override { return sizeof(float) * kPlanes * k_ * u_columns_; }
+  size_t packed_bytes() const override {
+    return sizeof(float) * kPlanes * plane_of(k_, u_columns_);
+  }
 
   std::string packed_variant() const override { return std::to_string(tile_.columns()); }
 
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
-    const uint32_t row = forward_ ? n_ : 1, column = forward_ ? 1 : k_;
-    weights_(queue, {{size_t(u_columns_) / 16, size_t(k_), 1}, {1, 1, 1}}, k_, n_, kernel.buffer,
-             kernel.offset, row, column, forward_ ? 0 : 1, packed, tile_.columns());
+    weights_(queue, {{size_t(u_columns_) / 16, size_t(k_ + 15) / 16, 1}, {1, 1, 1}}, k_, n_,
+             kernel.buffer, kernel.offset, forward_ ? 0 : 1, packed, plane_of(k_, u_columns_),
+             tile_.columns());
   }
 
   size_t workspace_bytes() const override {
-    return sizeof(float) * kPlanes * round_ * (v_stride_ + m_stride_);
+    return sizeof(float) * kPlanes * (plane_of(round_, v_stride_) + plane_of(round_, m_stride_));
   }
 
   void run(Queue& queue, const Call& c) const override {
@@ -72,23 +80,23 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
   void run_round(Queue& queue, const Call& c, int first, int tiles) const {
     const Operand& from = forward_ ? c.x : c.y;
     const Operand& to = forward_ ? c.y : c.x;
-    const uint32_t v_plane = tiles * v_stride_, m_plane = tiles * m_stride_,
+    const uint32_t v_plane = plane_of(tiles, v_stride_), m_plane = plane_of(tiles, m_stride_),
                    m_offset = kPlanes * v_plane;
     const Range each_tile{{size_t(tiles), 1, 1}, {1, 1, 1}};
-    input_(queue, each_tile, first, tiles, h_tiles_, w_tiles_, h_.in, w_.in, h_.pad_before,
-           w_.pad_before, k_, from.buffer, from.offset, from.stride, c.workspace,
-           static_cast<uint32_t>(v_stride_));
+    input_(queue, each_tile, first, h_tiles_, w_tiles_, h_.in, w_.in, h_.pad_before, w_.pad_before,
+           k_, from.buffer, from.offset, from.stride, c.workspace, static_cast<uint32_t>(v_stride_),
+           v_plane);
 
     const int height = split_.height * tile_.rows, width = split_.width * tile_.columns();
     const auto items = [](int n, int each) { return static_cast<size_t>((n + each - 1) / each); };
     product_(queue, {{items(n_, width), items(tiles, height), kPlanes}, {1, 1, 1}}, tiles, n_, k_,
              c.workspace, 0u, static_cast<uint32_t>(v_stride_), v_plane, c.packed, 0u, 0u,
-             static_cast<uint32_t>(k_ * u_columns_), c.workspace, m_offset,
-             static_cast<uint32_t>(m_stride_), m_plane, 0, height, width);
+             plane_of(k_, u_columns_), c.workspace, m_offset, static_cast<uint32_t>(m_stride_),
+             m_plane, 0, height, width);
 
     Arguments args;
-    args.add(first).add(tiles).add(h_tiles_).add(w_tiles_).add(h_.out).add(w_.out).add(n_);
-    args.add(c.workspace).add(m_offset).add(static_cast<uint32_t>(m_stride_));
+    args.add(first).add(h_tiles_).add(w_tiles_).add(h_.out).add(w_.out).add(n_);
+    args.add(c.workspace).add(m_offset).add(static_cast<uint32_t>(m_stride_)).add(m_plane);
     args.add(to.buffer).add(to.offset).add(to.stride).add(p_.accumulate && !forward_ ? 1 : 0);
     append(args, p_.epilogue, c.epilogue);
     output_.launch(queue, each_tile, args);

@@ -170,7 +170,7 @@ def training_networks(name):
             nn.Flatten(), nn.Linear(2304, 512), nn.ReLU(), nn.Dropout(0.5), nn.Linear(512, 10))
     import torchvision
 
-    net = torchvision.models.resnet18(weights=None, num_classes=10)  # the stem for small images, as `resnet18(stem=small)`
+    net = torchvision.models.resnet18(weights=None, num_classes=10)  # the stem for small images, as `resnet18(stem=3x3)`
     net.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     net.maxpool = nn.Identity()
     return (3, 32), net
@@ -201,7 +201,7 @@ def training_torch(name, batch, repeat):
 
 
 def training_ocellus(name, batch, repeat):
-    model = "resnet18(classes=10,input_shape=[32,32,3],stem=small)" if name == "resnet18" else name
+    model = "resnet18(classes=10,input_shape=[32,32,3],stem=3x3)" if name == "resnet18" else name
     return ocellus("bench", "train", model, "--batch", str(batch), "--repeat", str(5 * repeat))["ms_per_step"]
 
 

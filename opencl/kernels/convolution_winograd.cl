@@ -5,48 +5,7 @@
 //   winograd_output   y = A^T m A with the epilogue
 // Vector family: one work-item a tile, 16 channels at a time.
 #include "ocellus/epilogue.cl"
-
-// One column of 6, `step` apart in x, in place.
-inline void transform_input(float16* x, int step) {
-  const float16 d0 = x[0], d1 = x[step], d2 = x[2 * step], d3 = x[3 * step], d4 = x[4 * step], d5 = x[5 * step];
-  const float16 even4 = d4 - 4.0f * d2, odd4 = d3 - 4.0f * d1, even1 = d4 - d2, odd1 = 2.0f * (d3 - d1);
-  x[0] = 4.0f * d0 - 5.0f * d2 + d4;
-  x[step] = even4 + odd4;
-  x[2 * step] = even4 - odd4;
-  x[3 * step] = even1 + odd1;
-  x[4 * step] = even1 - odd1;
-  x[5 * step] = 4.0f * d1 - 5.0f * d3 + d5;
-}
-
-// 6 to 4.
-inline void transform_output(float16* x, int step) {
-  const float16 m0 = x[0], m5 = x[5 * step];
-  const float16 sum12 = x[step] + x[2 * step], difference12 = x[step] - x[2 * step];
-  const float16 sum34 = x[3 * step] + x[4 * step], difference34 = x[3 * step] - x[4 * step];
-  x[0] = m0 + sum12 + sum34;
-  x[step] = difference12 + 2.0f * difference34;
-  x[2 * step] = sum12 + 4.0f * sum34;
-  x[3 * step] = difference12 + 8.0f * difference34 + m5;
-}
-
-// 3 to 6: one column or row of three taps.
-inline void transform_kernel(float16 g0, float16 g1, float16 g2, float16* to) {
-  const float16 even = g0 * (1.0f / 24) + g2 * (1.0f / 6), odd = g1 * (1.0f / 12);
-  const float16 outer = (g0 + g2) * (-1.0f / 6), inner = g1 * (1.0f / 6);
-  to[0] = 0.25f * g0;
-  to[1] = outer - inner;
-  to[2] = outer + inner;
-  to[3] = even + odd;
-  to[4] = even - odd;
-  to[5] = g2;
-}
-
-inline float16 load_some(const __global float* from, int count) {
-  if (count >= 16) return vload16(0, from);
-  float lanes[16];
-  for (int i = 0; i < 16; ++i) lanes[i] = i < count ? from[i] : 0.0f;
-  return vload16(0, lanes);
-}
+#include "ocellus/winograd.cl"
 
 // Element (i, j, row, column) of the 3 x 3 x k x n kernel is at offset + (3 * i + j) * k * n + row * n + column; or, turned as the
 // gradient by x wants it, at offset + (8 - (3 * i + j)) * k * n + column * k + row. One work-item: 16 rows of 16 columns, zeros

@@ -21,8 +21,15 @@
 inline void copy_a(const __global float* restrict a, uint stride, int row, int m, int k, int depth, float* panel) {
   const int rows = min(ROWS, m - row);
 #ifdef TRANSPOSE_A
-  for (int l = 0; l < depth; ++l)
-    for (int r = 0; r < ROWS; ++r) panel[l * A_K + r] = r < rows ? a[(uint)(k + l) * stride + row + r] : 0.0f;
+  a += (uint)k * stride + row;
+  if (rows == ROWS) {
+    for (int l = 0; l < depth; ++l)
+#pragma unroll
+      for (int r = 0; r < ROWS; ++r) panel[l * A_K + r] = a[(uint)l * stride + r];
+  } else {
+    for (int l = 0; l < depth; ++l)
+      for (int r = 0; r < ROWS; ++r) panel[l * A_K + r] = r < rows ? a[(uint)l * stride + r] : 0.0f;
+  }
 #else
   for (int r = 0; r < rows; ++r) copy_row(a + (uint)(row + r) * stride + k, panel + r * A_ROW, depth);
   for (int r = rows; r < ROWS; ++r)

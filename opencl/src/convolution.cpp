@@ -11,10 +11,10 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,
-                                   &kConvolutionWinogradVector,  &kConvolutionDirectVector,
-                                   &kConvolutionGemmVector,      &kConvolutionWeightsVector,
-                                   &kConvolutionTiled,           &kConvolutionNaive};
+  static const std::array kEntries{
+      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled, &kConvolutionWinogradVector,
+      &kConvolutionDirectVector,    &kConvolutionGemmVector,     &kConvolutionWeightsVector,
+      &kConvolutionWinogradWeights, &kConvolutionTiled,          &kConvolutionNaive};
   return kEntries;
 }
 

@@ -46,6 +46,6 @@ struct ConvolutionEntry {
 
 extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwiseTiled,
     kConvolutionWinogradVector, kConvolutionDirectVector, kConvolutionGemmVector,
-    kConvolutionWeightsVector, kConvolutionTiled, kConvolutionNaive;
+    kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

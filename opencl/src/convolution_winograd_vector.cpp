@@ -2,24 +2,16 @@
 #include "convolution_part.hpp"
 #include "ocellus_opencl_kernels.hpp"
 #include "vector_tile.hpp"
+#include "winograd.hpp"
 
 namespace ocellus::opencl {
 namespace {
 
-constexpr int kPanels = 10;  // PANELS of gemm_vector.cl
-constexpr int kPlanes = 36;  // 6 x 6 products a tile
-/// Floats that transformed tiles may take at a time, so that they stay in cache between the steps;
-/// but never so few tiles that the transformed weights, which each round reads anew, cost more than
-/// the products.
-constexpr int kMaxWorkspace = 2 << 20, kMinTiles = 240;
+using namespace winograd;
 
-int round_up(int n, int to) { return (n + to - 1) / to * to; }
-
-/// Distance of two planes: odd in vectors, since planes that lie a power of two apart would fall
-/// into the same few sets of the caches.
-uint32_t plane_of(size_t rows, size_t columns) {
-  return static_cast<uint32_t>(rows * columns + (rows * columns / 16 % 2 ? 0 : 16));
-}
+/// Never so few tiles at a time that the transformed weights, which each round reads anew, cost
+/// more than the products.
+constexpr int kMinTiles = 240;
 
 /// Forward, and backward by data as the same with turned weights.
 class ConvolutionWinogradVector : public ConvolutionAlgorithm {
@@ -31,11 +23,11 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
     w_ = part.w.axis;
     k_ = forward_ ? p_.in_channels : p_.out_channels;
     n_ = forward_ ? p_.out_channels : p_.in_channels;
-    h_tiles_ = (h_.out + 3) / 4;
-    w_tiles_ = (w_.out + 3) / 4;
+    h_tiles_ = winograd::tiles(h_.out);
+    w_tiles_ = winograd::tiles(w_.out);
     tiles_ = p_.batch * h_tiles_ * w_tiles_;
-    v_stride_ = round_up(k_, 16);
-    m_stride_ = round_up(n_, 16);
+    v_stride_ = vectors(k_);
+    m_stride_ = vectors(n_);
     round_ =
         std::min(tiles_, std::max(kMinTiles, kMaxWorkspace / (kPlanes * (v_stride_ + m_stride_))));
 
@@ -46,7 +38,7 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
     output_ = device.kernel(source, "winograd_output");
     tile_ = VectorTile::of(device, std::max(n_, 32));  // strips of whole 16 columns
     if (round_ < kPanels * tile_.rows) tile_.split_rows(round_);
-    u_columns_ = round_up(n_, tile_.columns());
+    u_columns_ = (n_ + tile_.columns() - 1) / tile_.columns() * tile_.columns();
     product_ =
         device.kernel(kernels::gemm_vector_cl(), "gemm_vector", tile_.options() + " -DPACKED_B");
     const int units = std::max(1, static_cast<int>(device.info().compute_units) / kPlanes);
@@ -55,20 +47,18 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
                                k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
   }
 
-  size_t packed_bytes() const override {
-    return sizeof(float) * kPlanes * plane_of(k_, u_columns_);
-  }
+  size_t packed_bytes() const override { return sizeof(float) * kPlanes * plane(k_, u_columns_); }
 
   std::string packed_variant() const override { return std::to_string(tile_.columns()); }
 
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
     weights_(queue, {{size_t(u_columns_) / 16, size_t(k_ + 15) / 16, 1}, {1, 1, 1}}, k_, n_,
-             kernel.buffer, kernel.offset, forward_ ? 0 : 1, packed, plane_of(k_, u_columns_),
+             kernel.buffer, kernel.offset, forward_ ? 0 : 1, packed, plane(k_, u_columns_),
              tile_.columns());
   }
 
   size_t workspace_bytes() const override {
-    return sizeof(float) * kPlanes * (plane_of(round_, v_stride_) + plane_of(round_, m_stride_));
+    return sizeof(float) * kPlanes * (plane(round_, v_stride_) + plane(round_, m_stride_));
   }
 
   void run(Queue& queue, const Call& c) const override {
@@ -80,7 +70,7 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
   void run_round(Queue& queue, const Call& c, int first, int tiles) const {
     const Operand& from = forward_ ? c.x : c.y;
     const Operand& to = forward_ ? c.y : c.x;
-    const uint32_t v_plane = plane_of(tiles, v_stride_), m_plane = plane_of(tiles, m_stride_),
+    const uint32_t v_plane = plane(tiles, v_stride_), m_plane = plane(tiles, m_stride_),
                    m_offset = kPlanes * v_plane;
     const Range each_tile{{size_t(tiles), 1, 1}, {1, 1, 1}};
     input_(queue, each_tile, first, h_tiles_, w_tiles_, h_.in, w_.in, h_.pad_before, w_.pad_before,
@@ -91,7 +81,7 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
     const auto items = [](int n, int each) { return static_cast<size_t>((n + each - 1) / each); };
     product_(queue, {{items(n_, width), items(tiles, height), kPlanes}, {1, 1, 1}}, tiles, n_, k_,
              c.workspace, 0u, static_cast<uint32_t>(v_stride_), v_plane, c.packed, 0u, 0u,
-             plane_of(k_, u_columns_), c.workspace, m_offset, static_cast<uint32_t>(m_stride_),
+             plane(k_, u_columns_), c.workspace, m_offset, static_cast<uint32_t>(m_stride_),
              m_plane, 0, height, width);
 
     Arguments args;

@@ -1,0 +1,102 @@
+#include "convolution_algorithm.hpp"
+#include "ocellus_opencl_kernels.hpp"
+#include "vector_tile.hpp"
+#include "winograd.hpp"
+
+namespace ocellus::opencl {
+namespace {
+
+using namespace winograd;
+
+class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
+ public:
+  ConvolutionWinogradWeights(Device& device, const ConvolutionProblem& problem)
+      : p_(problem),
+        k_(p_.in_channels),
+        n_(p_.out_channels),
+        h_tiles_(winograd::tiles(p_.h.out)),
+        w_tiles_(winograd::tiles(p_.w.out)),
+        tiles_(p_.batch * h_tiles_ * w_tiles_),
+        v_stride_(vectors(k_)),
+        m_stride_(vectors(n_)),
+        tile_(VectorTile::of(device, std::max(n_, 32))) {  // strips of whole 16 columns
+    tile_.split_rows(std::min(k_, kPanels * tile_.rows));
+    strips_ = (n_ + tile_.columns() - 1) / tile_.columns();
+    round_ = std::clamp(kMaxWorkspace / (kPlanes * (v_stride_ + m_stride_)), 1, tiles_);
+    input_ = device.kernel(kernels::convolution_winograd_cl().with_preamble(generate({})),
+                           "winograd_input");
+    gradient_ = device.kernel(kernels::convolution_winograd_weights_cl(), "winograd_gradient");
+    weights_ = device.kernel(kernels::convolution_winograd_weights_cl(), "winograd_weights");
+    product_ = device.kernel(kernels::gemm_vector_cl().with_preamble(generate({})), "gemm_vector",
+                             tile_.options() + " -DTRANSPOSE_A -DPACKED_B");
+    const int units = std::max(1, static_cast<int>(device.info().compute_units) / kPlanes);
+    split_ = VectorSplit::best((k_ + tile_.rows - 1) / tile_.rows, strips_, units, kPanels,
+                               round_ * tile_.rows * tile_.vectors, round_ * 6.0, round_ * 1.0);
+  }
+
+  size_t workspace_bytes() const override {
+    return sizeof(float) * (m_offset(round_) + size_t(kPlanes) * m_plane());
+  }
+
+  void run(Queue& queue, const Call& c) const override {
+    for (int first = 0; first < tiles_; first += round_)
+      add_tiles(queue, c, first, std::min(round_, tiles_ - first));
+    weights_(queue, {{size_t(k_), 1, 1}, {1, 1, 1}}, k_, n_, c.workspace, m_offset(round_),
+             static_cast<uint32_t>(m_stride_), m_plane(), c.kernel.buffer, c.kernel.offset,
+             p_.accumulate ? 1 : 0);
+  }
+
+ private:
+  uint32_t v_plane(int tiles) const { return plane(tiles, v_stride_); }
+  uint32_t d_plane(int tiles) const { return plane(tiles, strips_ * tile_.columns()); }
+  uint32_t m_plane() const { return plane(k_, m_stride_); }
+  /// The workspace: v, d, m.
+  uint32_t m_offset(int tiles) const { return kPlanes * (v_plane(tiles) + d_plane(tiles)); }
+
+  void add_tiles(Queue& queue, const Call& c, int first, int tiles) const {
+    const Range each_tile{{size_t(tiles), 1, 1}, {1, 1, 1}};
+    const uint32_t v_stride = v_stride_, d_offset = kPlanes * v_plane(tiles);
+    input_(queue, each_tile, first, h_tiles_, w_tiles_, p_.h.in, p_.w.in, p_.h.pad_before,
+           p_.w.pad_before, k_, c.x.buffer, c.x.offset, c.x.stride, c.workspace, v_stride,
+           v_plane(tiles));
+    gradient_(queue, each_tile, first, tiles, h_tiles_, w_tiles_, p_.h.out, p_.w.out, n_,
+              c.y.buffer, c.y.offset, c.y.stride, c.workspace, d_offset, d_plane(tiles),
+              tile_.columns());
+    const int height = split_.height * tile_.rows, width = split_.width * tile_.columns();
+    const auto items = [](int n, int each) { return static_cast<size_t>((n + each - 1) / each); };
+    product_(queue, {{items(n_, width), items(k_, height), kPlanes}, {1, 1, 1}}, k_, n_, tiles,
+             c.workspace, 0u, v_stride, v_plane(tiles), c.workspace, d_offset, 0u, d_plane(tiles),
+             c.workspace, m_offset(round_), static_cast<uint32_t>(m_stride_), m_plane(),
+             first > 0 ? 1 : 0, height, width);
+  }
+
+  ConvolutionProblem p_;
+  int k_, n_;                              ///< channels of x and of dy
+  int h_tiles_, w_tiles_, tiles_, round_;  ///< tiles an image, in all, and in one round
+  int v_stride_, m_stride_, strips_;
+  VectorTile tile_;
+  VectorSplit split_;
+  Kernel input_, gradient_, product_, weights_;
+};
+
+/// Worth its transforms from 32 channels on both sides, and its final one from some 32 tiles on.
+int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {
+  const auto fits = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
+  if (pass != ConvolutionPass::backward_weights || !fits(p.h) || !fits(p.w) || p.groups != 1)
+    return 0;
+  const int tiles = p.batch * winograd::tiles(p.h.out) * winograd::tiles(p.w.out);
+  const bool good =
+      p.in_channels >= 32 && p.out_channels >= 32 && p.h.out >= 4 && p.w.out >= 4 && tiles >= 32;
+  return (device.family() == KernelFamily::vector ? 20 : 10) + (good ? 2 : -2);
+}
+
+}  // namespace
+
+const ConvolutionEntry kConvolutionWinogradWeights{
+    "winograd", rank,
+    [](Device& device, const ConvolutionProblem& problem,
+       ConvolutionPass) -> std::unique_ptr<ConvolutionAlgorithm> {
+      return std::make_unique<ConvolutionWinogradWeights>(device, problem);
+    }};
+
+}  // namespace ocellus::opencl

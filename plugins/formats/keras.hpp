@@ -1,10 +1,10 @@
 #pragma once
 
 // Keras' saved models, between the file and a ModelDocument. The parts:
-//   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values by
-//   version keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
-//   keras_operations, keras_operations_write  `x[..., ::-1] - mean` and the like between layers ->
-//   layers keras_weights   which weights a layer has, in which order a nested model lists them
+//   keras_dialect   one layer's configuration <-> LayerRecord: class names, key aliases, values
+//   keras_graph     model_config <-> GraphRecord: Sequential, Functional, nested and shared
+//   keras_operations, keras_operations_*  `x[..., ::-1] - mean` and the like -> layers, and back
+//   keras_weights   which weights a layer has, in which order a nested model lists them
 //   keras_groups    where weights stand in HDF5 models and files of weights
 //   keras_variables where they stand in .weights.h5
 //   keras_match     the weights of one file for the layers of another model

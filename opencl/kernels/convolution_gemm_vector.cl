@@ -1,6 +1,6 @@
 // Convolution as a matrix product whose left side, (pixels, taps * channels), is never stored: a work-item copies the slice
 // that it needs into private panels, zeros where the window hangs over the border. Vector family; see gemm_vector.cl.
-// PACKED_B: the kernel comes from pack_strips. Result pixel (n, origin + step * o) for o in [0, out): the lattice lets a strided backward pass be several of these.
+// PACKED_B: the kernel comes from convolution_pack. Result pixel (n, origin + step * o) for o in [0, out): the lattice lets a strided backward pass be several of these.
 #ifdef PACKED_B
 #define TILE_SPACE __global
 #endif
@@ -9,28 +9,17 @@
 #define PANELS 10
 #endif
 
+// A tile of at most so many rows is made row by row, which is as fast as its share of a whole tile: a few rows left over
+// need no tile of their own height, and no program of its own.
+#define FEW (ROWS / 3)
+inline void multiply_row(int depth, const float* a, const TILE_SPACE float* b, vec sums[NV]) {
+  for (int k = 0; k < depth; ++k)
+#pragma unroll
+    for (int v = 0; v < NV; ++v) sums[v] += a[k * A_K] * LOAD(v, b + k * COLS);
+}
+
 #define AXIS(a) int a##_in, int a##_out, int a##_kernel, int a##_stride, int a##_dilation, int a##_pad, \
                 int a##_origin, int a##_step, int a##_size
-
-#ifdef PACKED_B
-// Weights as the products read them: for each group, strips of COLS columns, (strips, k, COLS), zeros beyond n. One work-item: one
-// strip of one group.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void pack_strips(int k, int n, int all_columns, __global const float* restrict kernel_, uint kernel_offset,
-                 __global float* restrict packed) {
-  const int strip = get_global_id(0), strips = get_global_size(0), group = get_global_id(1);
-  const int columns = min(COLS, n - strip * COLS);
-  kernel_ += kernel_offset + group * n + strip * COLS;
-  packed += (uint)(group * strips + strip) * k * COLS;
-  for (int l = 0; l < k; ++l, kernel_ += all_columns, packed += COLS) {
-    if (columns == COLS) {
-      for (int v = 0; v < NV; ++v) STORE(LOAD(v, kernel_), v, packed);
-    } else {
-      for (int c = 0; c < COLS; ++c) packed[c] = c < columns ? kernel_[c] : 0.0f;
-    }
-  }
-}
-#endif
 
 // kernel_ is (h_kernel * w_kernel * channels, all_columns), of which a group owns n consecutive columns and, of x's pixels,
 // `channels` consecutive channels.
@@ -105,7 +94,13 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
       for (int row = 0, p = 0; row < rows; row += ROWS, ++p) {
         vec sums[ROWS][NV];
         clear(sums);
-        multiply(depth, panels + p * PANEL, tile, sums);
+        if (rows - row > FEW) {
+          multiply(depth, panels + p * PANEL, tile, sums);
+        } else {
+#pragma unroll
+          for (int r = 0; r < FEW; ++r)
+            if (r < rows - row) multiply_row(depth, panels + p * PANEL + r * A_ROW, tile, sums[r]);
+        }
         store(sums, y, y_stride, target + row, min(ROWS, rows - row), group * n + column, group * n + n,
               accumulate || k0 > 0, k0 + depth >= k EPILOGUE_ARGUMENTS);
       }

@@ -35,6 +35,7 @@ inline void thin_strip(const float left[M][DEPTH], const __global float* restric
   }
 }
 
+#ifndef TURNED
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void gemm_thin_partial(int n, int k, __global const float* restrict a, uint a_offset, uint a_stride,
                        __global const float* restrict b, uint b_offset, uint b_stride, __global float* restrict partial, int depth) {
@@ -69,7 +70,7 @@ void gemm_thin_finish(int n, int items, __global const float* restrict partial, 
       store_thin(sum, c + r * c_stride, r, column, n, accumulate EPILOGUE_ARGUMENTS);
     }
 }
-
+#else
 // B stored (n, k): each result is the product of two rows. A work-item computes the columns of `width`.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void gemm_thin_turned(int n, int k, __global const float* restrict a, uint a_offset, uint a_stride,
@@ -101,3 +102,4 @@ void gemm_thin_turned(int n, int k, __global const float* restrict a, uint a_off
     }
   }
 }
+#endif

@@ -1,6 +1,7 @@
 // Pooling, channel by channel; x (batch, in_h, in_w, C), y (batch, out_h, out_w, C), channels last with a pixel stride.
 // Baked in: KH KW SH SW DH DW PH PW (kernel, stride, dilation, padding before); extents are arguments.
 // MAX: maximum, otherwise the average of the pixels that exist. EXACT: the windows tile the input, each pixel once.
+// BACKWARD: the way back, else forward.
 #include "ocellus/matrix.cl"
 
 // Tap (i, j) of window (oy, ox): the pixel (iy, ix).
@@ -14,6 +15,7 @@ inline int taps_inside(int first, int dilation, int taps, int low, int high) {
   return n;
 }
 
+#ifndef BACKWARD
 // rows = batch * out_h * out_w pixels. origins: int2 (y, x) of each item's pixel (0, 0) in an image of full_h x full_w;
 // without them full_h, full_w are in_h, in_w.
 __kernel MATRIX_ATTRIBUTES void pool_forward(MATRIX_PARAMETERS, __global const float* x, uint x_offset, uint x_stride,
@@ -58,6 +60,7 @@ __kernel MATRIX_ATTRIBUTES void pool_forward(MATRIX_PARAMETERS, __global const f
   }
 }
 
+#else
 #define BACKWARD_PARAMETERS                                                                              \
   __global const float *x, uint x_offset, uint x_stride, __global const float *y, uint y_offset, uint y_stride, \
       __global const float *dy, uint dy_offset, uint dy_stride, __global float *dx, uint dx_offset, uint dx_stride, \
@@ -150,4 +153,5 @@ __attribute__((reqd_work_group_size(1, 1, 1))) __kernel void pool_backward(uint 
           }
       }
 }
+#endif
 #endif

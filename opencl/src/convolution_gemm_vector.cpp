@@ -21,11 +21,8 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
     std::string options;
     if (forward_) {
       parts_ = {forward_part(p_)};
-      if (pixels(parts_[0]) < kPanels * tile_.rows) tile_.split_rows(pixels(parts_[0]));
-      // Made apart from the products: the epilogue is no matter of its.
       options = " -DPACKED_B";
-      pack_ = device.kernel(kernels::convolution_gemm_vector_cl(), "pack_strips",
-                            tile_.options() + options);
+      pack_ = device.kernel(kernels::convolution_pack_cl(), "convolution_pack");
     } else {
       parts_ = backward_parts(p_);
       turned_.emplace(device, p_, parts_);
@@ -51,7 +48,7 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
   void pack(Queue& queue, const Operand& kernel, const Buffer& packed) const override {
     if (turned_) return turned_->pack(queue, kernel, packed);
     pack_(queue, {{size_t(strips()), size_t(p_.groups), 1}, {1, 1, 1}}, depth(), group_out_,
-          group_out_ * p_.groups, kernel.buffer, kernel.offset, packed);
+          group_out_ * p_.groups, tile_.columns(), kernel.buffer, kernel.offset, packed);
   }
 
   void run(Queue& queue, const Call& c) const override {

@@ -23,7 +23,7 @@ class GemmThinVector : public GemmAlgorithm {
     const int items = kItems * static_cast<int>(device.info().compute_units);
     width_ = round_up(divide_up(p_.n, items), 16);
     if (p_.transpose_b) {
-      turned_ = device.kernel(source, "gemm_thin_turned", rows);
+      turned_ = device.kernel(source, "gemm_thin_turned", rows + " -DTURNED");
       return;
     }
     partial_ = device.kernel(source, "gemm_thin_partial", rows);

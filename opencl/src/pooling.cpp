@@ -26,7 +26,8 @@ bool exact(const Axis& a) {
 
 struct Pooling::State {
   PoolingProblem problem;
-  Kernel forward = {}, backward = {};
+  std::string options = {};
+  Kernel forward = {}, backward = {};  ///< the latter compiled when somebody goes back
 };
 
 Pooling::Pooling(Device& device, const PoolingProblem& problem) : state_(new State{problem}) {
@@ -36,14 +37,14 @@ Pooling::Pooling(Device& device, const PoolingProblem& problem) : state_(new Sta
   if (problem.batch < 0 || problem.channels < 1)
     throw Error(fmt::format("pooling cannot take a batch of {} with {} channels", problem.batch,
                             problem.channels));
-  std::string options = family_options(device);
+  std::string& options = state_->options;
+  options = family_options(device);
   options +=
       fmt::format(" -DKH={} -DKW={} -DSH={} -DSW={} -DDH={} -DDW={} -DPH={} -DPW={}", h.kernel,
                   w.kernel, h.stride, w.stride, h.dilation, w.dilation, h.pad_before, w.pad_before);
   if (problem.mode == PoolingProblem::Mode::max) options += " -DMAX";
   if (exact(h) && exact(w)) options += " -DEXACT";
   state_->forward = device.kernel(kernels::pooling_cl(), "pool_forward", options);
-  state_->backward = device.kernel(kernels::pooling_cl(), "pool_backward", options);
 }
 Pooling::~Pooling() = default;
 Pooling::Pooling(Pooling&&) noexcept = default;
@@ -83,6 +84,9 @@ void Pooling::backward(Queue& queue, const Operand& x, const Operand& y, const O
   }
   for (const Operand* o : {&x, &y, &dy, &dx}) a.add(o->buffer).add(o->offset).add(o->stride);
   a.add(p.h.in).add(p.w.in).add(p.h.out).add(p.w.out).add(int32_t{p.accumulate});
+  if (!state_->backward)
+    state_->backward = queue.device().kernel(kernels::pooling_cl(), "pool_backward",
+                                             state_->options + " -DBACKWARD");
   state_->backward.launch(queue, range, a);
 }
 

@@ -9,6 +9,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/text.hpp"
+#include "ocellus/opencl/cache.hpp"
 #include "ocellus_core_files.hpp"
 
 namespace ocellus {
@@ -141,12 +142,7 @@ bool Published::is_cached() const {
   });
 }
 
-fs::path cache_folder() {
-  if (const fs::path own = environment("OCELLUS_CACHE"); !own.empty()) return own;
-  if (const fs::path xdg = environment("XDG_CACHE_HOME"); !xdg.empty()) return xdg / "ocellus";
-  const fs::path home = environment("HOME");
-  return home.empty() ? home : home / ".cache" / "ocellus";
-}
+fs::path cache_folder() { return opencl::cache_folder(); }
 
 std::vector<Published> published_items(const std::vector<fs::path>& more) {
   std::vector<Published> items;

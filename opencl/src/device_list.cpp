@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <mutex>
 
 #include "check.hpp"
 
@@ -142,6 +143,11 @@ uint64_t parse_bytes(const std::string& text, const std::string& where) {
 }
 
 std::vector<FoundDevice> find_devices() {
+  // PoCL compiles a kernel again for small grids and for offsets that are zero, and a third time
+  // for a binary. Our kernels gain nothing by that: one compiled kernel serves all, unless the user
+  // wants otherwise. It has to be told before the driver starts its threads.
+  static std::once_flag told;
+  std::call_once(told, [] { setenv("POCL_WORK_GROUP_SPECIALIZATION", "0", 0); });
   cl_uint platform_count = 0;
   // The loader reports "no platform" as an error; for us it is an empty list.
   if (clGetPlatformIDs(0, nullptr, &platform_count) != CL_SUCCESS || platform_count == 0) return {};

@@ -76,6 +76,7 @@ void Kernel::launch(Queue& queue, const Range& range, const Arguments& arguments
       check(status, fmt::format("{}: kernel '{}' ({}x{}x{} in groups of {}x{}x{})", s.owner, s.name,
                                 range.global[0], range.global[1], range.global[2], range.local[0],
                                 range.local[1], range.local[2]));
+    s.launched = true;
   }
   if (event) queue.device().profiler().record(queue.label(), s.name, s.owner, event);
 }

@@ -141,21 +141,39 @@ std::string resolve(const KernelSource& source) {
 }
 
 Programs::Programs(cl_context context, cl_device_id device, const DeviceInfo& info)
-    : context_(context), device_(device), info_(info) {}
-Programs::~Programs() = default;
+    : context_(context), device_(device), info_(info), cache_(context, device, info) {}
 
-Programs::Program Programs::build(const KernelSource& source, const std::string& text,
-                                  const std::string& options) {
+Programs::~Programs() {
+  for (const Fresh& f : fresh_)
+    if (ready_to_save(f.program)) cache_.save(f.program.get(), f.text, kOptions + f.options);
+}
+
+bool Programs::ready_to_save(const Program& program) const {
+  if (!cache_.enabled()) return false;
+  if (!cache_.compiles_at_launch()) return true;
+  size_t count = 0, launched = 0;
+  if (clGetProgramInfo(program.get(), CL_PROGRAM_NUM_KERNELS, sizeof count, &count, nullptr) !=
+      CL_SUCCESS)
+    return false;
+  for (const auto& [key, state] : kernels_)
+    launched += key.first == program.get() && state->launched;
+  return launched == count;
+}
+
+Program Programs::build(const KernelSource& source, const std::string& text,
+                        const std::string& options) {
+  if (const Program cached = cache_.load(text, kOptions + options)) return cached;
   const char* pointer = text.c_str();
   cl_int status = CL_SUCCESS;
-  const Program program(clCreateProgramWithSource(context_, 1, &pointer, nullptr, &status),
-                        [](cl_program p) {
-                          if (p) clReleaseProgram(p);
-                        });
+  const Program program = own(clCreateProgramWithSource(context_, 1, &pointer, nullptr, &status));
   check(status, "clCreateProgramWithSource");
   status =
       clBuildProgram(program.get(), 1, &device_, (kOptions + options).c_str(), nullptr, nullptr);
-  if (status == CL_SUCCESS) return program;
+  if (status == CL_SUCCESS) {
+    const std::lock_guard lock(mutex_);
+    fresh_.push_back({program, text, options});
+    return program;
+  }
   const std::string log = build_log(program.get(), device_);
   const std::string error = first_error(log, text);
   throw DeviceError(
@@ -164,8 +182,8 @@ Programs::Program Programs::build(const KernelSource& source, const std::string&
       fmt::format("options: {}{}\n{}", kOptions, options, log));
 }
 
-Programs::Program Programs::program(const KernelSource& source, const std::string& text,
-                                    const std::string& options) {
+Program Programs::program(const KernelSource& source, const std::string& text,
+                          const std::string& options) {
   const std::string key = options + '\0' + text;
   std::promise<Program> promise;
   std::shared_future<Program> future;

@@ -1,0 +1,139 @@
+#include <stdlib.h>
+
+#include <boost/test/unit_test.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "ocellus/opencl/device.hpp"
+
+using namespace ocellus;
+using namespace ocellus::opencl;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A cache of the test's own, thrown away at the end.
+struct Cache {
+  Cache() {
+    std::string name = (fs::temp_directory_path() / "ocellus-test-XXXXXX").string();
+    folder = mkdtemp(name.data());
+    setenv("OCELLUS_CACHE", folder.c_str(), 1);
+    unsetenv("OCELLUS_PROGRAM_CACHE");
+  }
+  ~Cache() {
+    unsetenv("OCELLUS_CACHE");
+    fs::remove_all(folder);
+  }
+  std::vector<fs::path> files() const {
+    std::vector<fs::path> list;
+    std::error_code none_yet;
+    for (const auto& e : fs::directory_iterator(folder / "programs", none_yet))
+      list.push_back(e.path());
+    return list;
+  }
+  fs::path folder;
+};
+
+/// y[i] = factor * x[i]; texts differ in the factor.
+KernelSource scale(int factor, const std::string& more = {}) {
+  return {"scale.cl",
+          "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
+          "void scale(__global float* x) { x[get_global_id(0)] *= " +
+              std::to_string(factor) + ".0f; }\n" + more,
+          "program_cache_test"};
+}
+
+/// What the kernel makes of 1 on a device that is opened for it, and closed again.
+float run(const KernelSource& source, const std::string& options = {}) {
+  const auto device = Device::open();
+  const Buffer x = device->allocate(sizeof(float), "x");
+  float value = 1;
+  device->compute().write(x, 0, &value, sizeof value);
+  device->kernel(source, "scale", options)(device->compute(), Range::of(1, 1), x);
+  device->compute().read(x, 0, &value, sizeof value);
+  return value;
+}
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+void set_bytes(const fs::path& file, const std::string& bytes) {
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
+bool driver_keeps_programs() {
+  return Device::open()->info().platform.find("NVIDIA") != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_program_is_kept_and_loaded) {
+  if (driver_keeps_programs()) {
+    BOOST_TEST_MESSAGE("SKIPPED: the driver keeps programs");
+    return;
+  }
+  const Cache cache;
+  BOOST_TEST(run(scale(3)) == 3.0f);
+  BOOST_REQUIRE(cache.files().size() == 1u);
+  const fs::path three = cache.files()[0];
+  BOOST_TEST(run(scale(5)) == 5.0f);
+  BOOST_TEST(run(scale(3)) == 3.0f);
+  BOOST_REQUIRE(cache.files().size() == 2u);
+  const fs::path five = cache.files()[cache.files()[0] == three];
+
+  // That it is loaded shows when the binary of another program stands behind the key. A key ends
+  // with the text, and that with a zero.
+  const auto end_of_key = [](const std::string& file) {
+    const std::string end("f; }\n\0", 6);
+    return file.find(end) + end.size();
+  };
+  const std::string a = bytes_of(three), b = bytes_of(five);
+  set_bytes(three, a.substr(0, end_of_key(a)) + b.substr(end_of_key(b)));
+  BOOST_TEST(run(scale(3)) == 5.0f);
+  // Other options are another program, and a file under another's name is nobody's.
+  BOOST_TEST(run(scale(3), "-DX") == 3.0f);
+  set_bytes(three, b);
+  BOOST_TEST(run(scale(3)) == 3.0f);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_files_are_compiled_anew) {
+  if (driver_keeps_programs()) return;  // as above
+  const Cache cache;
+  run(scale(3));
+  BOOST_REQUIRE(cache.files().size() == 1u);
+  const fs::path file = cache.files()[0];
+  const std::string good = bytes_of(file);
+  for (const size_t size : {size_t{0}, size_t{7}, good.size() / 2, good.size() - 1}) {
+    set_bytes(file, good.substr(0, size));
+    BOOST_TEST(run(scale(3)) == 3.0f);
+    BOOST_TEST(bytes_of(file).size() == good.size());  // mended
+  }
+  for (const size_t at : {size_t{3}, good.size() / 2, good.size() - 5}) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x40);
+    set_bytes(file, bad);
+    BOOST_TEST(run(scale(3)) == 3.0f);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(works_without_a_place_or_when_turned_off) {
+  const Cache cache;
+  setenv("OCELLUS_PROGRAM_CACHE", "off", 1);
+  BOOST_TEST(run(scale(3)) == 3.0f);
+  BOOST_TEST(cache.files().empty());
+  unsetenv("OCELLUS_PROGRAM_CACHE");
+  // The place of the folder is taken by a file.
+  set_bytes(cache.folder / "programs", "");
+  BOOST_TEST(run(scale(3)) == 3.0f);
+}
+
+BOOST_AUTO_TEST_CASE(compiles_no_kernel_only_to_keep_it) {
+  const Cache cache;
+  const std::string unused =
+      "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
+      "void other(__global float* x) { x[get_global_id(0)] += 1.0f; }\n";
+  const bool pocl = Device::open()->info().platform == "Portable Computing Language";
+  BOOST_TEST(run(scale(3, unused)) == 3.0f);
+  BOOST_TEST(cache.files().empty() == pocl);
+}

@@ -81,10 +81,17 @@ void check_window(Size strides, Size dilation) {
 }
 
 ImageWindow image_window(const Shape& image, Size kernel, Size strides, Size dilation,
-                         const std::string& padding, bool halo) {
+                         const std::string& padding, const PlanRequest& request) {
   check_window(strides, dilation);
-  return {window_axis_of(image[1], kernel.h, strides.h, dilation.h, padding, halo),
-          window_axis_of(image[2], kernel.w, strides.w, dilation.w, padding, halo)};
+  const auto axis = [&](int n, int before, int after, int k, int stride, int step) {
+    opencl::Axis a = window_axis_of(n + before + after, k, stride, step, padding, request.halo);
+    a.in = n;
+    a.pad_before += before;
+    return a;
+  };
+  const Border& b = request.border;
+  return {axis(image[1], b.top, b.bottom, kernel.h, strides.h, dilation.h),
+          axis(image[2], b.left, b.right, kernel.w, strides.w, dilation.w)};
 }
 
 opencl::Epilogue biased_epilogue(const LayerPlan& plan, size_t kernels) {

@@ -61,7 +61,7 @@ class Conv : public Layer {
           fmt::format("{} input channels and {} filters are not both divisible by {} groups", x[-1],
                       o.filters, o.groups));
     const ImageWindow window = image_window(x, image_size(o.kernel_size), image_size(o.strides),
-                                            image_size(o.dilation_rate), o.padding, request.halo);
+                                            image_size(o.dilation_rate), o.padding, request);
     opencl::ConvolutionProblem p;
     p.batch = x[0];
     p.h = window.h;

@@ -115,7 +115,7 @@ LayerPlan convolution_plan(const PlanRequest& request, const opencl::Convolution
                           request.inputs[0].rank())};
   p.saves_inputs = request.parameter_gradients;
   p.multiply_adds = problem.multiply_adds();
-  p.strided_inputs = p.strided_outputs = p.accepts_epilogue = true;
+  p.strided_inputs = p.strided_outputs = p.accepts_epilogue = p.accepts_border = true;
   p.window = Window::local(problem.h, problem.w);
   return p;
 }

@@ -53,7 +53,7 @@ class DepthwiseConv : public Layer {
     const DepthwiseOptions<Extent>& o = options_;
     const Shape x = as_image(request.inputs[0]);
     const ImageWindow window = image_window(x, image_size(o.kernel_size), image_size(o.strides),
-                                            image_size(o.dilation_rate), o.padding, request.halo);
+                                            image_size(o.dilation_rate), o.padding, request);
     opencl::ConvolutionProblem p;
     p.batch = x[0];
     p.h = window.h;

@@ -33,10 +33,6 @@ inline Shape from_image(const Shape& s, int rank) {
   return rank == 3 ? Shape{s[0], s[2], s[3]} : s;
 }
 
-/// Pixels on each side.
-struct Border {
-  int top = 0, bottom = 0, left = 0, right = 0;
-};
 /// From b, [vertical, horizontal] or [[top, bottom], [left, right]]; for sequences (rank 3) from b
 /// or [before, after]. Throws UsageError that names `parameter` where it is none of these.
 Border border_of(const char* parameter, const Json& value, int rank);
@@ -49,10 +45,11 @@ struct ImageWindow {
 /// Throws ShapeError when both are over 1, which Keras refuses.
 void check_window(Size strides, Size dilation);
 
-/// `padding` is "valid", "same" or "causal" (outputs see no later input); with `halo` the input
-/// holds the padding already. Throws ShapeError when the window is larger than the input, and
+/// The window of a layer whose input 0 is `image`, with the request's border. `padding` is "valid",
+/// "same" or "causal" (outputs see no later input); with a halo the input holds the padding
+/// already. Throws ShapeError when the window is larger than the input, and
 /// where check_window() does.
 ImageWindow image_window(const Shape& image, Size kernel, Size strides, Size dilation,
-                         const std::string& padding, bool halo);
+                         const std::string& padding, const PlanRequest& request);
 
 }  // namespace ocellus::layers

@@ -56,7 +56,7 @@ class LocalPooling : public Layer {
     const ImageWindow window =
         image_window(x, image_size(options_.pool_size),
                      image_size(options_.strides.value_or(options_.pool_size)), {1, 1},
-                     options_.padding, request.halo);
+                     options_.padding, request);
     opencl::PoolingProblem p;
     p.mode = mode;
     p.batch = x[0];

@@ -132,7 +132,7 @@ class SeparableConv : public Layer {
     const SeparableOptions<Extent>& o = options_;
     const Shape x = as_image(request.inputs[0]);
     const ImageWindow window = image_window(x, image_size(o.kernel_size), image_size(o.strides),
-                                            image_size(o.dilation_rate), o.padding, request.halo);
+                                            image_size(o.dilation_rate), o.padding, request);
     SeparableProblem p;
     p.depthwise.batch = p.pointwise.batch = x[0];
     p.depthwise.h = window.h;

@@ -47,7 +47,7 @@ class ZeroPadding : public Layer {
     LayerPlan p;
     p.request = request;
     p.outputs = {from_image({problem.batch, h, w, problem.channels}, rank)};
-    p.strided_inputs = p.strided_outputs = true;
+    p.strided_inputs = p.strided_outputs = p.pads = true;
     p.window =
         Window::local({problem.h, h, 1, 1, 1, problem.top}, {problem.w, w, 1, 1, 1, problem.left});
     return p;

@@ -108,6 +108,42 @@ BOOST_AUTO_TEST_CASE(fusion_shortens_the_way) {
   BOOST_TEST(found, "conv2 takes batch norm, add and relu into its store");
 }
 
+// Zeros that one convolution reads are its own padding; those that two layers read, or that are
+// wider than a window, stay a step.
+BOOST_AUTO_TEST_CASE(paddings_go_into_the_convolution_behind) {
+  const auto n = make(
+      graph({{"Input", "in", R"({"shape": [8, 7, 3]})", {}},
+             {"ZeroPadding2D", "pad1", R"({"padding": [[1, 2], [0, 1]]})", {"in"}},
+             {"Conv2D", "conv1", R"({"filters": 6, "kernel_size": 3, "strides": 2})", {"pad1"}},
+             {"ZeroPadding2D", "pad2", R"({"padding": [[0, 1], [1, 0]]})", {"conv1"}},
+             {"DepthwiseConv2D", "conv2", R"({"kernel_size": 3, "padding": "same"})", {"pad2"}},
+             {"ZeroPadding2D", "wide", R"({"padding": 3})", {"conv2"}},
+             {"Conv2D", "conv3", R"({"filters": 4, "kernel_size": 3})", {"wide"}},
+             {"ZeroPadding2D", "shared", R"({"padding": 1})", {"conv3"}},
+             {"Conv2D", "conv4", R"({"filters": 4, "kernel_size": 3})", {"shared"}},
+             {"Cropping2D", "crop", R"({"cropping": 1})", {"shared"}},
+             {"Add", "add", "{}", {"conv4", "crop"}},
+             {"Flatten", "flat", "{}", {"add"}}},
+            {"flat"}));
+  const Array x = noise(Shape{2, 8, 7, 3}, 9);
+  opencl::Queue& queue = world().device->compute();
+  std::vector<Array> results;
+  for (const bool fuse : {true, false}) {
+    Execution e(*n, {.batch = 2, .fetches = {"flat"}, .gradients = {"in"}, .fuse = fuse});
+    int steps = 0;
+    for (const std::string& s : e.steps()) steps += s.find("ZeroPadding2D") != std::string::npos;
+    BOOST_TEST(steps == (fuse ? 4 : 8));  // forward and backward
+    upload(queue, x, e.feed());
+    upload(queue, noise(n->shape(n->tensor("flat")).with_batch(2), 10), e.seed());
+    e.forward();
+    e.backward();
+    results.push_back(download(queue, e.fetch()));
+    results.push_back(download(queue, e.gradient("in")));
+  }
+  check_close(results[0], results[2], 1e-5);
+  check_close(results[1], results[3], 1e-5);
+}
+
 BOOST_AUTO_TEST_CASE(every_tensor_may_be_fetched_and_survives) {
   const auto n = make(residual());
   const Array x = noise(Shape{2, 9, 7, 3}, 6);

@@ -15,6 +15,7 @@ using PointwiseKind = Pointwise::Kind;
 
 Plan Planner::run() {
   select_nodes();
+  absorb_paddings();
   connect();
   find_gradients();
   plan_nodes();
@@ -52,6 +53,36 @@ void Planner::select_nodes() {
   }
   for (size_t n = 0; n < runs_.size(); ++n)
     if (runs_[n]) plan_.nodes.push_back(static_cast<int>(n));
+}
+
+void Planner::absorb_paddings() {
+  plan_.absorbed.assign(net_.nodes().size(), false);
+  if (!absorb_ || !options_.fuse) return;
+  std::vector<std::vector<std::pair<int, size_t>>> readers(net_.nodes().size());
+  std::set<int> named;
+  for (int n : plan_.nodes)
+    for (size_t i = 0; i < node(n).inputs.size(); ++i)
+      readers[node(n).inputs[i].node].emplace_back(n, i);
+  for (const NodeOutput& t : feeds_) named.insert(t.node);
+  for (const NodeOutput& t : fetches_) named.insert(t.node);
+  for (const auto* list : {&options_.gradients, &options_.seeds})
+    for (const std::string& name : *list) named.insert(net_.tensor(name).node);
+  for (int n : plan_.nodes) {
+    if (!layer(n).plan.pads || named.count(n) || readers[n].size() != 1) continue;
+    const auto [reader, index] = readers[n][0];
+    const LayerPlan& wide = layer(reader).plan;
+    if (index != 0 || !wide.accepts_border) continue;
+    // A window that met zeros alone would be a case that no other convolution has.
+    const auto fits = [](const WindowAxis& zeros, const WindowAxis& window) {
+      return zeros.pad_before >= 0 && zeros.pad_after >= 0 &&
+             zeros.pad_before + window.pad_before < window.extent() &&
+             zeros.pad_after + window.pad_after < window.extent();
+    };
+    const Window& zeros = layer(n).plan.window;
+    plan_.absorbed[n] = fits(zeros.h, wide.window.h) && fits(zeros.w, wide.window.w);
+    runs_[n] = !plan_.absorbed[n];
+  }
+  std::erase_if(plan_.nodes, [&](int n) { return plan_.absorbed[n]; });
 }
 
 void Planner::connect() {
@@ -151,6 +182,11 @@ PlanRequest Planner::request(int n, opencl::Epilogue epilogue) {
     r.inputs.push_back(tensor(input(n, i)).shape);
     r.input_gradients = r.input_gradients || (goes_back_[n] && tensor(input(n, i)).has_gradient);
   }
+  const int before = node(n).inputs.empty() ? n : node(n).inputs[0].node;
+  if (plan_.absorbed[before]) {
+    const Window& zeros = layer(before).plan.window;
+    r.border = {zeros.h.pad_before, zeros.h.pad_after, zeros.w.pad_before, zeros.w.pad_after};
+  }
   r.training = options_.training;
   r.trainable = layer(n).trainable;
   r.parameter_gradients = goes_back_[n] && wants_parameters(n);
@@ -195,13 +231,14 @@ std::pair<bool, bool> Planner::saves(int n) const {
 }
 
 int Plan::input(const Network& network, int node, size_t index) const {
-  const NodeOutput in = network.nodes()[node].inputs.at(index);
+  NodeOutput in = network.nodes()[node].inputs.at(index);
+  if (absorbed[in.node]) in = network.nodes()[in.node].inputs[0];
   return outputs_of[in.node].at(in.output);
 }
 
-Plan make_plan(const Network& network, const ExecutionOptions& options, bool concatenate_in_place) {
+Plan make_plan(const Network& network, const ExecutionOptions& options, bool absorb) {
   if (options.batch < 1) throw UsageError("a batch has at least one item");
-  return Planner(network, options, concatenate_in_place).run();
+  return Planner(network, options, absorb).run();
 }
 
 }  // namespace ocellus::execution

@@ -78,7 +78,8 @@ struct Plan {
   std::vector<int> nodes;  ///< that run, in order
   std::vector<PlanTensor> tensors;
   std::vector<std::vector<int>>
-      outputs_of;  ///< network node -> tensors; empty: not part of this execution
+      outputs_of;              ///< network node -> tensors; empty: not part of this execution
+  std::vector<bool> absorbed;  ///< network node -> its reader adds the zeros that it would add
   std::vector<LayerPlan> node_plans;  ///< by network node
   std::vector<Storage> storages;
   std::vector<ForwardStep> forward;
@@ -90,9 +91,8 @@ struct Plan {
 
 /// Throws UsageError for unknown tensors, ShapeError where feeds do not fit, Error where gradients
 /// are wanted through a layer that has no backward pass (naming it). Incremental evaluation wants
-/// concatenations as steps of their own.
-Plan make_plan(const Network& network, const ExecutionOptions& options,
-               bool concatenate_in_place = true);
+/// concatenations and paddings as steps of their own.
+Plan make_plan(const Network& network, const ExecutionOptions& options, bool absorb = true);
 
 /// A place for each storage in as few bytes as a greedy fit, largest first, finds.
 struct MemoryPlan {

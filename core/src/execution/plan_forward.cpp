@@ -119,7 +119,7 @@ Place Planner::new_place(const Shape& shape) {
 
 void Planner::place_forward() {
   for (int t : plan_.feeds) tensor(t).place = new_place(tensor(t).shape);
-  if (concatenate_in_place_) place_concatenations();
+  if (absorb_) place_concatenations();
   std::map<int, std::vector<int>> tail_outputs;  // node -> tensors that its step writes
   for (ForwardStep& s : plan_.forward) {
     tail_outputs[s.last_node] = s.outputs;

@@ -16,8 +16,8 @@ namespace ocellus::execution {
 /// and plan_backward.cpp.
 class Planner {
  public:
-  Planner(const Network& network, const ExecutionOptions& options, bool concatenate_in_place)
-      : net_(network), options_(options), concatenate_in_place_(concatenate_in_place) {}
+  Planner(const Network& network, const ExecutionOptions& options, bool absorb)
+      : net_(network), options_(options), absorb_(absorb) {}
   Plan run();
 
  private:
@@ -29,6 +29,9 @@ class Planner {
 
   // which nodes run
   void select_nodes();
+  /// Zeros round an image are no step of their own where the one layer that reads them can see them
+  /// without.
+  void absorb_paddings();
   bool is_fed(NodeOutput t) const { return std::count(feeds_.begin(), feeds_.end(), t) > 0; }
   void connect();
 
@@ -88,7 +91,7 @@ class Planner {
 
   const Network& net_;
   const ExecutionOptions& options_;
-  const bool concatenate_in_place_;
+  const bool absorb_;  ///< steps that only move data may go into others
   Plan plan_;
   std::vector<NodeOutput> feeds_, fetches_;
   std::vector<bool> runs_, goes_back_;

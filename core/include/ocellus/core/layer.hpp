@@ -39,6 +39,9 @@ struct PlanRequest {
   /// item in it.
   bool halo = false;
   int full_h = 0, full_w = 0;
+  /// Zeros round input 0 that its tensor does not hold: the layer in between that would add them
+  /// does not run. Only layers that set accepts_border are asked.
+  Border border;
   /// Stages that core would like to run in the layer's store; a layer that takes them sets
   /// accepts_epilogue.
   opencl::Epilogue epilogue;
@@ -57,6 +60,8 @@ struct LayerPlan {
   bool strided_inputs = false,
        strided_outputs = false;  ///< pixel strides over the channels are understood
   bool accepts_epilogue = false;
+  bool pads = false;  ///< output 0 is input 0 with zeros round it, as `window` says, and no more
+  bool accepts_border = false;  ///< PlanRequest::border is understood
   bool concatenates = false;   ///< output 0 is the inputs side by side along the channels: core may
                                ///< let their producers write it
   bool differentiable = true;  ///< backward() exists

@@ -82,6 +82,12 @@ struct Window {
   }
 };
 
+/// Pixels on each side of an image.
+struct Border {
+  int top = 0, bottom = 0, left = 0, right = 0;
+  bool operator==(const Border&) const = default;
+};
+
 /// A final node that turns logits into probabilities. "Logits" are the input of such a node, found
 /// by this trait.
 enum class Probability { none, softmax, sigmoid };

@@ -86,6 +86,9 @@ ocellus evaluate "$net" "$data" --weights run/model.h5 --json 2>/dev/null | cmp 
 ocellus predict run/model.h5 "$data" --json --out scores.h5 >predict.json 2>/dev/null
 ocellus summary run/model.h5 --json >summary.json
 ocellus bench network run/model.h5 --batch 4 --repeat 2 --json >bench.json 2>/dev/null
+ocellus bench peaks --json >peaks.json 2>/dev/null && expect peaks.json '"gb_per_s"'
+ocellus bench gemm --sizes 64 --repeat 1 --json >gemm.json 2>/dev/null && expect gemm.json '"gflops_share"'
+refuses 2 "did you mean 'dense'" ocellus bench dens
 ocellus devices --json >devices.json
 ocellus plugins --json >plugins.json
 ocellus train --model "$net" --data "$data" --epochs 4 --print-recipe >recipe.json

@@ -92,6 +92,7 @@ cl_context Device::context() const { return state_->context; }
 cl_device_id Device::id() const { return state_->id; }
 Queue& Device::compute() { return *state_->compute; }
 Queue& Device::transfer() { return *state_->transfer; }
+Programs& Kernel::State::programs_of(Device& device) { return *device.state_->programs; }
 Profiler& Device::profiler() { return state_->profiler; }
 
 Buffer Device::allocate(size_t bytes, const std::string& what) {

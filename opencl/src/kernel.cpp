@@ -43,6 +43,8 @@ const std::string& Kernel::name() const {
 void Kernel::launch(Queue& queue, const Range& range, const Arguments& arguments) const {
   if (!state_) throw DeviceError("an empty kernel was launched");
   State& s = *state_;
+  if (!s.handle) State::programs_of(queue.device()).complete(*s.unit);
+  if (!s.handle) throw DeviceError(fmt::format("{}: kernel '{}' did not compile", s.owner, s.name));
   const auto& items = arguments.items();
   if (items.size() != s.argument_count)
     throw DeviceError(fmt::format("{}: kernel '{}' takes {} arguments, {} were given", s.owner,

@@ -88,13 +88,13 @@ ProgramCache::ProgramCache(cl_context context, cl_device_id device, const Device
       identity_(fmt::format("{}\n{}\n{}\n{}\n{}", info.platform, info.vendor, info.name,
                             info.driver, info.version)),
       compiles_at_launch_(info.platform == "Portable Computing Language") {
+  // PoCL's binaries have the kernels of its own cache; those that it would run must be of the one
+  // kind that find_devices() asks for.
+  binaries_hold_kernels_ = compiles_at_launch_ && environment("POCL_KERNEL_CACHE") != "0" &&
+                           environment("POCL_WORK_GROUP_SPECIALIZATION") == "0";
   const bool caches_itself = info.platform.find("NVIDIA") != std::string::npos;
   if (caches_itself || environment("OCELLUS_PROGRAM_CACHE") == "off") return;
-  // PoCL compiles anew for a binary, unless it has the same kernels in its own cache; see
-  // find_devices().
-  if (compiles_at_launch_ && (environment("POCL_KERNEL_CACHE") == "0" ||
-                              environment("POCL_WORK_GROUP_SPECIALIZATION") != "0"))
-    return;
+  if (compiles_at_launch_ && !binaries_hold_kernels_) return;
   folder_ = cache_folder();
   if (!folder_.empty()) folder_ /= "programs";
 }
@@ -142,9 +142,22 @@ Program ProgramCache::load(const std::string& text, const std::string& options) 
 
 void ProgramCache::save(cl_program program, const std::string& text,
                         const std::string& options) const noexcept try {
-  if (!enabled()) return;
+  if (enabled()) keep(binary_of(program), text, options);
+} catch (...) {  // no binary: the next run compiles again
+}
+
+Program ProgramCache::adopt(cl_program program, const std::string& text,
+                            const std::string& options) const {
+  const std::string binary = binary_of(program);
+  const Program own = build(binary, options);
+  if (own && enabled()) keep(binary, text, options);
+  return own;
+}
+
+void ProgramCache::keep(const std::string& binary, const std::string& text,
+                        const std::string& options) const noexcept try {
   const std::string own_key = key(text, options);
-  write_binary(file(own_key), own_key, binary_of(program));
+  write_binary(file(own_key), own_key, binary);
   saved_ = true;
 } catch (...) {  // no place to write: the next run compiles again
 }

@@ -33,21 +33,28 @@ class ProgramCache {
   /// programs all of whose kernels did are worth keeping.
   bool compiles_at_launch() const { return compiles_at_launch_; }
 
+  /// True for PoCL where a binary has all kernels, ready to run, and its own cache takes them over.
+  bool binaries_hold_kernels() const { return binaries_hold_kernels_; }
+
   /// The program, built; null when there is none.
   Program load(const std::string& text, const std::string& options) const noexcept;
   void save(cl_program program, const std::string& text, const std::string& options) const noexcept;
+  /// The same program in this cache's context, and saved; null when the driver refuses its binary.
+  Program adopt(cl_program program, const std::string& text, const std::string& options) const;
 
  private:
   std::string key(const std::string& text, const std::string& options) const;
   std::filesystem::path file(const std::string& key) const;
   Program build(const std::string& binary, const std::string& options) const;
+  void keep(const std::string& binary, const std::string& text,
+            const std::string& options) const noexcept;
   void prune() const;
 
   const cl_context context_;
   const cl_device_id device_;
   std::string identity_;  ///< of device and driver
   std::filesystem::path folder_;
-  bool compiles_at_launch_ = false;
+  bool compiles_at_launch_ = false, binaries_hold_kernels_ = false;
   mutable std::atomic<bool> saved_ = false;
 };
 

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "device_list.hpp"
 #include "ocellus_opencl_kernels.hpp"
@@ -19,6 +23,9 @@ namespace {
 // result of ours rests on one. -cl-kernel-arg-info: argument names in error messages. No
 // -cl-fast-relaxed-math: it would assume that no NaN exists, and hide a diverging training.
 const std::string kOptions = "-cl-mad-enable -cl-denorms-are-zero -cl-kernel-arg-info ";
+
+/// Threads that compile side by side; each may take 100 MB.
+constexpr size_t kMostThreads = 8;
 
 std::string label(const std::string& owner, const std::string& file) { return owner + "/" + file; }
 
@@ -113,6 +120,13 @@ std::string build_log(cl_program program, cl_device_id device) {
   return log;
 }
 
+size_t kernel_count(cl_program program) {
+  size_t count = 0;
+  check(clGetProgramInfo(program, CL_PROGRAM_NUM_KERNELS, sizeof count, &count, nullptr),
+        "clGetProgramInfo");
+  return count;
+}
+
 }  // namespace
 
 KernelSource KernelSource::with_preamble(const std::string& preamble) const {
@@ -144,107 +158,164 @@ Programs::Programs(cl_context context, cl_device_id device, const DeviceInfo& in
     : context_(context), device_(device), info_(info), cache_(context, device, info) {}
 
 Programs::~Programs() {
-  for (const Fresh& f : fresh_)
-    if (ready_to_save(f.program)) cache_.save(f.program.get(), f.text, kOptions + f.options);
+  for (const auto& [key, unit] : units_)
+    if (ready_to_save(*unit))
+      cache_.save(unit->program.get(), unit->text, kOptions + unit->options);
 }
 
-bool Programs::ready_to_save(const Program& program) const {
-  if (!cache_.enabled()) return false;
+bool Programs::ready_to_save(const ProgramUnit& unit) const {
+  if (!cache_.enabled() || !unit.fresh) return false;
   if (!cache_.compiles_at_launch()) return true;
-  size_t count = 0, launched = 0;
-  if (clGetProgramInfo(program.get(), CL_PROGRAM_NUM_KERNELS, sizeof count, &count, nullptr) !=
-      CL_SUCCESS)
-    return false;
-  for (const auto& [key, state] : kernels_)
-    launched += key.first == program.get() && state->launched;
-  return launched == count;
+  const auto launched = std::ranges::count_if(
+      unit.kernels, [](const auto& kernel) { return kernel.second->launched; });
+  return static_cast<size_t>(launched) == kernel_count(unit.program.get());
 }
 
-Program Programs::build(const KernelSource& source, const std::string& text,
-                        const std::string& options) {
-  if (const Program cached = cache_.load(text, kOptions + options)) return cached;
-  const char* pointer = text.c_str();
+ProgramUnit& Programs::unit(const KernelSource& source, const std::string& options) {
+  std::string text = resolve(source);
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<ProgramUnit>& unit = units_[options + '\0' + text];
+  if (!unit) {
+    unit = std::make_unique<ProgramUnit>();
+    unit->owner = source.owner;
+    unit->file = source.file;
+    unit->text = std::move(text);
+    unit->options = options;
+  }
+  return *unit;
+}
+
+Program Programs::build(cl_context context, const ProgramUnit& unit) const {
+  const std::string options = kOptions + unit.options;
+  const char* pointer = unit.text.c_str();
   cl_int status = CL_SUCCESS;
-  const Program program = own(clCreateProgramWithSource(context_, 1, &pointer, nullptr, &status));
+  Program program = own(clCreateProgramWithSource(context, 1, &pointer, nullptr, &status));
   check(status, "clCreateProgramWithSource");
-  status =
-      clBuildProgram(program.get(), 1, &device_, (kOptions + options).c_str(), nullptr, nullptr);
-  if (status == CL_SUCCESS) {
-    const std::lock_guard lock(mutex_);
-    fresh_.push_back({program, text, options});
-    return program;
-  }
+  status = clBuildProgram(program.get(), 1, &device_, options.c_str(), nullptr, nullptr);
+  if (status == CL_SUCCESS) return program;
   const std::string log = build_log(program.get(), device_);
-  const std::string error = first_error(log, text);
-  throw DeviceError(
-      fmt::format("{}: kernel {} does not build for '{}': {}", source.owner, source.file,
-                  info_.name, error.empty() ? status_name(status) : error),
-      fmt::format("options: {}{}\n{}", kOptions, options, log));
+  const std::string error = first_error(log, unit.text);
+  throw DeviceError(fmt::format("{}: kernel {} does not build for '{}': {}", unit.owner, unit.file,
+                                info_.name, error.empty() ? status_name(status) : error),
+                    fmt::format("options: {}\n{}", options, log));
 }
 
-Program Programs::program(const KernelSource& source, const std::string& text,
-                          const std::string& options) {
-  const std::string key = options + '\0' + text;
-  std::promise<Program> promise;
-  std::shared_future<Program> future;
-  bool mine = false;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto [it, inserted] = programs_.try_emplace(key);
-    if (inserted) it->second = promise.get_future().share();
-    mine = inserted;
-    future = it->second;
+// PoCL compiles one thing at a time in a context: the program is compiled in one of its own, and
+// comes over as a binary. That has all kernels of the text, which pays where all are wanted.
+Program Programs::build_aside(ProgramUnit& unit) const {
+  cl_int status = CL_SUCCESS;
+  const std::shared_ptr<std::remove_pointer_t<cl_context>> aside(
+      clCreateContext(nullptr, 1, &device_, nullptr, nullptr, &status), clReleaseContext);
+  check(status, "clCreateContext");
+  const Program program = build(aside.get(), unit);
+  if (kernel_count(program.get()) != unit.kernels.size()) return nullptr;
+  return cache_.adopt(program.get(), unit.text, kOptions + unit.options);
+}
+
+void Programs::complete(ProgramUnit& unit) {
+  const std::lock_guard lock(unit.mutex);
+  if (!unit.program) unit.program = cache_.load(unit.text, kOptions + unit.options);
+  if (!unit.program) {
+    unit.program = build(context_, unit);
+    unit.fresh = true;
   }
-  // Other programs compile meanwhile in other threads; whoever wants this one waits for it.
-  if (mine) {
+  create_kernels(unit);
+}
+
+void Programs::complete(const std::vector<ProgramUnit*>& units) {
+  std::vector<ProgramUnit*> missing;
+  for (ProgramUnit* unit : units) {
+    const std::lock_guard lock(unit->mutex);
+    if (!unit->program) unit->program = cache_.load(unit->text, kOptions + unit->options);
+    if (!unit->program) missing.push_back(unit);
+  }
+  std::vector<std::exception_ptr> errors(missing.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i; (i = next++) < missing.size();) try {
+        if (cache_.binaries_hold_kernels()) {
+          const std::lock_guard lock(missing[i]->mutex);
+          if (!missing[i]->program) missing[i]->program = build_aside(*missing[i]);
+        }
+        complete(*missing[i]);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+  };
+  {
+    std::vector<std::jthread> threads;
+    const size_t cores = std::max(1u, std::thread::hardware_concurrency());
+    for (size_t i = 1; i < std::min({missing.size(), cores, kMostThreads}); ++i)
+      threads.emplace_back(work);
+    work();
+  }
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+  for (ProgramUnit* unit : units) complete(*unit);
+}
+
+void Programs::create_kernels(ProgramUnit& unit) const {
+  for (auto it = unit.kernels.begin(); it != unit.kernels.end(); ++it) {
+    if (it->second->handle) continue;
     try {
-      promise.set_value(build(source, text, options));
+      create(unit, *it->second);
     } catch (...) {
-      promise.set_exception(std::current_exception());
-      const std::lock_guard lock(mutex_);
-      programs_.erase(key);
+      unit.kernels.erase(it);  // the others are none the worse
+      throw;
     }
   }
-  return future.get();
 }
 
-std::shared_ptr<Kernel::State> Programs::create(const Program& program, const KernelSource& source,
-                                                const std::string& name) {
+void Programs::create(const ProgramUnit& unit, Kernel::State& state) const {
   cl_int status = CL_SUCCESS;
-  const cl_kernel handle = clCreateKernel(program.get(), name.c_str(), &status);
-  check(status, fmt::format("{}: {} has no kernel '{}'", source.owner, source.file, name));
-  const auto state = std::make_shared<Kernel::State>();
-  state->handle = handle;
-  state->name = name;
-  state->owner = source.owner;
-  check(clGetKernelInfo(handle, CL_KERNEL_NUM_ARGS, sizeof state->argument_count,
-                        &state->argument_count, nullptr),
+  const std::shared_ptr<std::remove_pointer_t<cl_kernel>> kernel(
+      clCreateKernel(unit.program.get(), state.name.c_str(), &status), [](cl_kernel k) {
+        if (k) clReleaseKernel(k);
+      });
+  check(status, fmt::format("{}: {} has no kernel '{}'", unit.owner, unit.file, state.name));
+  check(clGetKernelInfo(kernel.get(), CL_KERNEL_NUM_ARGS, sizeof state.argument_count,
+                        &state.argument_count, nullptr),
         "clGetKernelInfo");
   // A kernel that was compiled for a fixed size takes that size: rusticl (Mesa 22.3) answers the
   // other question with the size of a sub-group.
+  const auto ask = [&](cl_kernel_work_group_info what, auto& answer) {
+    clGetKernelWorkGroupInfo(kernel.get(), device_, what, sizeof answer, &answer, nullptr);
+  };
   size_t group = info_.max_work_group, fixed[3] = {0, 0, 0};
-  clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_COMPILE_WORK_GROUP_SIZE, sizeof fixed, fixed,
-                           nullptr);
-  if (fixed[0] == 0)
-    clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_WORK_GROUP_SIZE, sizeof group, &group,
-                             nullptr);
-  state->max_work_group = std::min(group, info_.max_work_group);
+  ask(CL_KERNEL_COMPILE_WORK_GROUP_SIZE, fixed);
+  if (fixed[0] == 0) ask(CL_KERNEL_WORK_GROUP_SIZE, group);
+  state.max_work_group = std::min(group, info_.max_work_group);
   cl_ulong local = 0;
-  clGetKernelWorkGroupInfo(handle, device_, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local,
-                           nullptr);
+  ask(CL_KERNEL_LOCAL_MEM_SIZE, local);
   if (local > info_.local_memory)
     throw DeviceError(fmt::format("{}: kernel '{}' needs {} of local memory, '{}' has {}",
-                                  source.owner, name, readable_bytes(local), info_.name,
+                                  unit.owner, state.name, readable_bytes(local), info_.name,
                                   readable_bytes(info_.local_memory)));
-  return state;
+  clRetainKernel(kernel.get());
+  state.handle = kernel.get();
 }
 
 std::shared_ptr<Kernel::State> Programs::kernel(const KernelSource& source, const std::string& name,
                                                 const std::string& options) {
-  const Program compiled = program(source, resolve(source), options);
-  const std::lock_guard lock(mutex_);
-  std::shared_ptr<Kernel::State>& state = kernels_[{compiled.get(), name}];
-  if (!state) state = create(compiled, source, name);
+  ProgramUnit& wanted = unit(source, options);
+  std::shared_ptr<Kernel::State> state;
+  {
+    const std::lock_guard lock(wanted.mutex);
+    std::shared_ptr<Kernel::State>& known = wanted.kernels[name];
+    if (!known) {
+      known = std::make_shared<Kernel::State>();
+      known->name = name;
+      known->owner = source.owner;
+      known->unit = &wanted;
+    }
+    if (known->handle) return known;
+    state = known;
+  }
+  Compilation::State* later = current_compilation();
+  if (later && &later->programs == this)
+    later->units.push_back(&wanted);
+  else
+    complete(wanted);
   return state;
 }
 

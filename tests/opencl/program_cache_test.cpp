@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "ocellus/opencl/compilation.hpp"
 #include "ocellus/opencl/device.hpp"
 
 using namespace ocellus;
@@ -136,4 +137,85 @@ BOOST_AUTO_TEST_CASE(compiles_no_kernel_only_to_keep_it) {
   const bool pocl = Device::open()->info().platform == "Portable Computing Language";
   BOOST_TEST(run(scale(3, unused)) == 3.0f);
   BOOST_TEST(cache.files().empty() == pocl);
+}
+
+namespace {
+
+/// What the kernel makes of 1.
+float run(Device& device, const Kernel& kernel) {
+  const Buffer x = device.allocate(sizeof(float), "x");
+  float value = 1;
+  device.compute().write(x, 0, &value, sizeof value);
+  kernel(device.compute(), Range::of(1, 1), x);
+  device.compute().read(x, 0, &value, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_compilation_compiles_at_its_end) {
+  const Cache cache;
+  const auto device = Device::open();
+  std::vector<Kernel> kernels;
+  Compilation together(*device);
+  for (int factor = 1; factor < 6; ++factor)
+    kernels.push_back(device->kernel(scale(factor), "scale"));
+  BOOST_TEST(cache.files().empty());
+  // Two of one text, and the same once more.
+  const KernelSource both = scale(7,
+                                  "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
+                                  "void add(__global float* x) { x[get_global_id(0)] += 7.0f; }\n");
+  const Kernel scaled = device->kernel(both, "scale"), added = device->kernel(both, "add"),
+               again = device->kernel(both, "add");
+  BOOST_TEST(run(*device, kernels[1]) == 2.0f);  // one that cannot wait
+  together.finish();
+  // By then PoCL has compiled them too, and not at their launch: their binaries are kept.
+  if (device->info().platform == "Portable Computing Language")
+    BOOST_TEST(cache.files().size() == 5u);
+  for (int factor = 1; factor < 6; ++factor)
+    BOOST_TEST(run(*device, kernels[static_cast<size_t>(factor) - 1]) == float(factor));
+  BOOST_TEST(run(*device, scaled) == 7.0f);
+  BOOST_TEST(run(*device, added) == 8.0f);
+  BOOST_TEST(run(*device, again) == 8.0f);
+}
+
+BOOST_AUTO_TEST_CASE(a_compilation_tells_what_fails) {
+  const Cache cache;
+  const auto device = Device::open();
+  const auto says = [](const std::string& part) {
+    return [part](const DeviceError& e) {
+      return std::string(e.what()).find(part) != std::string::npos;
+    };
+  };
+  Compilation together(*device);
+  const Kernel good = device->kernel(scale(2), "scale");
+  const Kernel bad =
+      device->kernel({"bad.cl", "__kernel void bad( {}", "program_cache_test"}, "bad");
+  BOOST_CHECK_EXCEPTION(together.finish(), DeviceError, says("program_cache_test: kernel bad.cl"));
+  const Kernel missing = device->kernel(scale(2), "scael");
+  BOOST_CHECK_EXCEPTION(together.finish(), DeviceError, says("no kernel 'scael'"));
+  BOOST_CHECK_EXCEPTION(run(*device, missing), DeviceError, says("'scael' did not compile"));
+  BOOST_CHECK_EXCEPTION(run(*device, bad), DeviceError, says("bad.cl"));
+  BOOST_TEST(run(*device, good) == 2.0f);
+}
+
+BOOST_AUTO_TEST_CASE(compilations_nest_and_end_without_finish) {
+  const Cache cache;
+  const auto device = Device::open();
+  Kernel outer, inner, later;
+  {
+    Compilation one(*device);
+    outer = device->kernel(scale(3), "scale");
+    {
+      Compilation two(*device);
+      inner = device->kernel(scale(4), "scale");
+    }
+    later = device->kernel(scale(5), "scale");
+    one.finish();
+  }
+  BOOST_TEST(run(*device, outer) == 3.0f);
+  BOOST_TEST(run(*device, inner) == 4.0f);
+  BOOST_TEST(run(*device, later) == 5.0f);
+  BOOST_CHECK_THROW(device->kernel({"bad.cl", "__kernel void bad( {}", "test"}, "bad"),
+                    DeviceError);
 }

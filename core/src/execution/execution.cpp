@@ -8,6 +8,7 @@
 #include "execution/chain.hpp"
 #include "execution/plan.hpp"
 #include "ocellus/core/text.hpp"
+#include "ocellus/opencl/compilation.hpp"
 #include "ocellus/opencl/movement.hpp"
 
 namespace ocellus {
@@ -56,8 +57,10 @@ struct Execution::State {
         device(n.shared_device()),
         plan(execution::make_plan(n, options)) {
     allocate();
+    opencl::Compilation together(*device);
     for (const ForwardStep& s : plan.forward) forward.push_back(prepare(s));
     for (const BackwardStep& b : plan.backward) backward.push_back(prepare(b));
+    together.finish();
     size_t bytes = 0;
     for (const ForwardLaunch& l : forward)
       if (l.op) bytes = std::max(bytes, l.op->workspace_bytes());

@@ -31,8 +31,9 @@ inline float covering_value(__global const float* dy, uint y_stride, uint pixel,
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void convolution_tiled_forward(GEOMETRY, __global const float* restrict x, uint x_offset, uint x_stride,
                                __global const float* restrict weights, uint weights_offset, __global float* restrict y,
-                               uint y_offset, uint y_stride EPILOGUE_PARAMETERS) {
-  const uint group = get_group_id(2), pixels = batch * out_h * out_w, terms = KH * KW * group_in;
+                               uint y_offset, uint y_stride EPILOGUE_PARAMETERS,
+                               uint first_tile, uint first_product) {
+  const uint group = first_product + get_group_id(2), pixels = batch * out_h * out_w, terms = KH * KW * group_in;
   __global const float* in = x + x_offset + group * group_in;
   __global const float* w = weights + weights_offset + group * group_out;
 #define M pixels
@@ -53,8 +54,9 @@ void convolution_tiled_forward(GEOMETRY, __global const float* restrict x, uint 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void convolution_tiled_backward_data(GEOMETRY, __global float* restrict dx, uint x_offset, uint x_stride,
                                      __global const float* restrict weights, uint weights_offset,
-                                     __global const float* restrict dy, uint y_offset, uint y_stride, int accumulate) {
-  const uint group = get_group_id(2), pixels = batch * in_h * in_w, terms = KH * KW * group_out;
+                                     __global const float* restrict dy, uint y_offset, uint y_stride,
+                                     int accumulate, uint first_tile, uint first_product) {
+  const uint group = first_product + get_group_id(2), pixels = batch * in_h * in_w, terms = KH * KW * group_out;
   __global const float* gradient = dy + y_offset + group * group_out;
   __global const float* w = weights + weights_offset + group * group_out;
 #define M pixels
@@ -79,12 +81,12 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void convolution_tiled_backward_weights(GEOMETRY, __global const float* restrict x, uint x_offset, uint x_stride,
                                         __global float* restrict dkernel, uint weights_offset,
                                         __global const float* restrict dy, uint y_offset, uint y_stride, int accumulate,
-                                        uint part) {
-  const uint group = get_group_id(2) % groups, first = get_group_id(2) / groups * part;
+                                        uint part, uint first_tile, uint first_product) {
+  const uint product = first_product + get_group_id(2), group = product % groups, first = product / groups * part;
   const uint last = min((uint)(batch * out_h * out_w), first + part), taps = KH * KW * group_in;
   __global const float* in = x + x_offset + group * group_in;
   __global const float* gradient = dy + y_offset + group * group_out;
-  __global float* out = dkernel + weights_offset + get_group_id(2) / groups * (taps * groups * group_out) + group * group_out;
+  __global float* out = dkernel + weights_offset + product / groups * (taps * groups * group_out) + group * group_out;
 #define M taps
 #define N group_out
 #define K_BEGIN first

@@ -6,7 +6,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
 void gemm_tiled(uint m, uint n, uint k,
                 __global const float* restrict a, uint a_offset, uint a_row, uint a_column,
                 __global const float* restrict b, uint b_offset, uint b_row, uint b_column,
-                __global float* restrict c, uint c_offset, uint c_row, int accumulate EPILOGUE_PARAMETERS) {
+                __global float* restrict c, uint c_offset, uint c_row, int accumulate EPILOGUE_PARAMETERS,
+                uint first_tile, uint first_product) {
 #define M m
 #define N n
 #define K_BEGIN 0

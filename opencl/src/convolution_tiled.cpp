@@ -51,7 +51,8 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
       : p_(problem),
         pass_(pass),
         product_(product_of(problem, pass)),
-        tile_(choose_tile(device, product_.m, product_.n, p_.groups)) {
+        tile_(choose_tile(device, product_.m, product_.n, p_.groups)),
+        launches_(launches_for(device, problem.multiply_adds())) {
     if (pass == ConvolutionPass::backward_weights) split_pixels(device);
     const Axis &h = p_.h, &w = p_.w;
     std::string pass_macro = name_of(pass);
@@ -82,7 +83,8 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
     else
       args.add(p_.accumulate && parts_ == 1 ? 1 : 0);
     if (pass_ == ConvolutionPass::backward_weights) args.add(part_);
-    kernel_.launch(queue, tile_.range(product_.m, product_.n, p_.groups * parts_), args);
+    launch_tiles(kernel_, queue, tile_.range(product_.m, product_.n, p_.groups * parts_), args,
+                 launches_);
     if (sum_) sum_->run(queue, partial, c.kernel);
   }
 
@@ -111,6 +113,7 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
   ConvolutionPass pass_;
   Product product_;
   Tile tile_;
+  size_t launches_;
   Kernel kernel_;
   uint32_t part_ = 0;  ///< pixels in a part of the weights' gradient
   size_t parts_ = 1;

@@ -68,7 +68,9 @@ DeviceInfo describe(cl_device_id id, const std::string& platform) {
       device_value<cl_device_local_mem_type>(id, CL_DEVICE_LOCAL_MEM_TYPE) == CL_GLOBAL;
   info.unified_memory = device_value<cl_bool>(id, CL_DEVICE_HOST_UNIFIED_MEMORY);
   info.fp64 = device_value<cl_device_fp_config>(id, CL_DEVICE_DOUBLE_FP_CONFIG) != 0;
-  const bool cpu = (info.type & CL_DEVICE_TYPE_CPU) || info.local_memory_is_global;
+  // Of GPUs Arm's have no local memory of their own; vector kernels would still leave them idle.
+  const bool cpu = (info.type & CL_DEVICE_TYPE_CPU) ||
+                   (info.local_memory_is_global && !(info.type & CL_DEVICE_TYPE_GPU));
   info.family = cpu ? KernelFamily::vector : KernelFamily::tiled;
   info.emulated = contains(info.name, "llvmpipe") || contains(info.name, "softpipe") ||
                   contains(info.name, "oclgrind") || contains(platform, "oclgrind") ||
@@ -76,8 +78,8 @@ DeviceInfo describe(cl_device_id id, const std::string& platform) {
   return info;
 }
 
-/// OCELLUS_DEVICE_LIMITS="local=16K,group=64,alloc=25%": makes a device look smaller, to test what
-/// smaller ones do.
+/// OCELLUS_DEVICE_LIMITS="local=16K,group=64,alloc=25%,vendor=intel": makes a device look smaller,
+/// or like another vendor's, to test what is done on those.
 void clamp(DeviceInfo& info, const std::string& limits) {
   const std::string where = "OCELLUS_DEVICE_LIMITS";
   for (size_t at = 0; at < limits.size();) {
@@ -87,7 +89,9 @@ void clamp(DeviceInfo& info, const std::string& limits) {
     const size_t equals = item.find('=');
     const std::string key = item.substr(0, equals);
     std::string value = equals == std::string::npos ? "" : item.substr(equals + 1);
-    if (key == "local") {
+    if (key == "vendor") {
+      info.vendor = value;
+    } else if (key == "local") {
       info.local_memory = std::min(info.local_memory, parse_bytes(value, where));
     } else if (key == "group") {
       info.max_work_group = std::min<size_t>(info.max_work_group, parse_bytes(value, where));
@@ -98,7 +102,7 @@ void clamp(DeviceInfo& info, const std::string& limits) {
     } else if (key == "alloc") {
       info.max_allocation = std::min(info.max_allocation, parse_bytes(value, where));
     } else {
-      throw Error(fmt::format("{}: '{}' is none of local=, group=, alloc=", where, item),
+      throw Error(fmt::format("{}: '{}' is none of local=, group=, alloc=, vendor=", where, item),
                   ExitCode::usage);
     }
   }

@@ -2,7 +2,10 @@
 #include <clblast.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gemm_algorithm.hpp"
+#include "local_tile.hpp"
 #include "matrix.hpp"
 #include "ocellus/opencl/profiler.hpp"
 #include "ocellus_opencl_kernels.hpp"
@@ -24,7 +27,9 @@ clblast::Transpose transposed(bool yes) {
 class GemmClblast : public GemmAlgorithm {
  public:
   GemmClblast(Device& device, const GemmProblem& problem)
-      : p_(problem), group_(group_size(device)) {
+      : p_(problem),
+        group_(group_size(device)),
+        launches_(launches_for(device, 1.0 * problem.m * problem.n * problem.k)) {
     // Row distances and offsets come with each call; these make CLBlast count a padded copy of
     // every matrix.
     cl_command_queue queue = device.compute().handle();
@@ -44,18 +49,8 @@ class GemmClblast : public GemmAlgorithm {
   void run(Queue& queue, const Call& c) const override {
     for (const Buffer* b : {&c.a.buffer, &c.b.buffer, &c.c.buffer}) queue.touch(*b);
     if (c.workspace) queue.touch(c.workspace);
-    cl_command_queue handle = queue.handle();
-    cl_event event = nullptr;
-    const bool profile = queue.device().profiler().enabled();
-    check_clblast(
-        clblast::Gemm(clblast::Layout::kRowMajor, transposed(p_.transpose_a),
-                      transposed(p_.transpose_b), p_.m, p_.n, p_.k, 1.0f, c.a.buffer.handle(),
-                      c.a.offset, c.a.stride, c.b.buffer.handle(), c.b.offset, c.b.stride,
-                      p_.accumulate ? 1.0f : 0.0f, c.c.buffer.handle(), c.c.offset, c.c.stride,
-                      &handle, profile ? &event : nullptr,
-                      workspace_ ? c.workspace.handle() : nullptr),
-        "Gemm");
-    if (event) queue.device().profiler().record(queue.label(), "gemm", "clblast", event);
+    const int rows = std::max(1, p_.m / static_cast<int>(std::min<size_t>(launches_, p_.m)));
+    for (int row = 0; row < p_.m; row += rows) multiply(queue, c, row, std::min(rows, p_.m - row));
     if (p_.epilogue.empty()) return;
     Arguments args;
     args.add(p_.m).add(p_.n).add(c.c.buffer).add(c.c.offset).add(c.c.stride);
@@ -64,8 +59,25 @@ class GemmClblast : public GemmAlgorithm {
   }
 
  private:
+  /// Rows [row, row + rows) of C.
+  void multiply(Queue& queue, const Call& c, int row, int rows) const {
+    cl_command_queue handle = queue.handle();
+    cl_event event = nullptr;
+    const bool profile = queue.device().profiler().enabled();
+    check_clblast(
+        clblast::Gemm(clblast::Layout::kRowMajor, transposed(p_.transpose_a),
+                      transposed(p_.transpose_b), rows, p_.n, p_.k, 1.0f, c.a.buffer.handle(),
+                      c.a.offset + size_t(row) * (p_.transpose_a ? 1 : c.a.stride), c.a.stride,
+                      c.b.buffer.handle(), c.b.offset, c.b.stride, p_.accumulate ? 1.0f : 0.0f,
+                      c.c.buffer.handle(), c.c.offset + size_t(row) * c.c.stride, c.c.stride,
+                      &handle, profile ? &event : nullptr,
+                      workspace_ ? c.workspace.handle() : nullptr),
+        "Gemm");
+    if (event) queue.device().profiler().record(queue.label(), "gemm", "clblast", event);
+  }
+
   GemmProblem p_;
-  size_t group_;
+  size_t group_, launches_;
   size_t workspace_ = 0;
   Kernel epilogue_;
 };

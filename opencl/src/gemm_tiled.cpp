@@ -9,7 +9,9 @@ namespace {
 class GemmTiled : public GemmAlgorithm {
  public:
   GemmTiled(Device& device, const GemmProblem& problem)
-      : p_(problem), tile_(choose_tile(device, problem.m, problem.n)) {
+      : p_(problem),
+        tile_(choose_tile(device, problem.m, problem.n)),
+        launches_(launches_for(device, 1.0 * problem.m * problem.n * problem.k)) {
     std::string options = tile_.options();
     if (!p_.transpose_a) options += " -DA_ALONG_K";
     if (p_.transpose_b) options += " -DB_ALONG_K";
@@ -26,12 +28,13 @@ class GemmTiled : public GemmAlgorithm {
     args.add(p_.transpose_b ? 1u : c.b.stride).add(p_.transpose_b ? c.b.stride : 1u);
     args.add(c.c.buffer).add(c.c.offset).add(c.c.stride).add(p_.accumulate ? 1 : 0);
     append(args, p_.epilogue, c.epilogue);
-    kernel_.launch(queue, tile_.range(p_.m, p_.n), args);
+    launch_tiles(kernel_, queue, tile_.range(p_.m, p_.n), args, launches_);
   }
 
  private:
   GemmProblem p_;
   Tile tile_;
+  size_t launches_;
   Kernel kernel_;
 };
 

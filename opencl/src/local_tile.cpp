@@ -3,30 +3,96 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
 #include <limits>
+#include <optional>
+#include <string_view>
+
+#include "device_list.hpp"
 
 namespace ocellus::opencl {
 namespace {
 
-/// `reuse`: the share of a device's arithmetic that the tile reaches when the device is full,
-/// relative to the largest tile. Estimates from the ratio of multiply-adds to local-memory reads
-/// (tm * tn to tm + tn), which `ocellus tune` may correct.
+/// GPUs whose registers and local memory ask for the same tiles.
+enum GpuClass { nvidia, amd, intel, small, class_count };
+
+/// By the words of its vendor. It decides about speed alone: a wrong guess gives the same results.
+GpuClass class_of(const DeviceInfo& info) {
+  std::string vendor = info.vendor;
+  std::ranges::transform(vendor, vendor.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto is = [&](std::string_view word) { return vendor.find(word) != std::string::npos; };
+  if (is("nvidia")) return nvidia;
+  if (is("amd") || is("advanced micro")) return amd;
+  if (is("intel")) return intel;
+  for (const char* word : {"arm", "apple", "qualcomm", "imagination", "broadcom"})
+    if (is(word)) return small;
+  // Local memory that is plain memory gains nothing by large tiles.
+  return info.type & CL_DEVICE_TYPE_GPU && info.local_memory_is_global ? small : nvidia;
+}
+
+/// Work-items that a compute unit must hold to hide its latencies: two warps for each of an SM's
+/// four schedulers, a wavefront for each of a CU's four SIMDs, four threads of 16 lanes of an EU,
+/// two or four warps of a small core.
+constexpr size_t busy_items[class_count] = {256, 256, 64, 64};
+
+/// `speed`: the share of a class's arithmetic that the tile reaches when the device is full,
+/// relative to its best tile; 0: not for this class. Estimates from multiply-adds to reads of local
+/// memory (tm * tn to tm + tn) and from the registers of tm * tn sums: see docs/kernels.md.
 struct Candidate {
   Tile tile;
-  double reuse;
+  double speed[class_count];
 };
 constexpr Candidate candidates[] = {
-    {{128, 128, 8, 8, 8}, 1.0},  // 256 work-items, 8 KiB
-    {{64, 64, 8, 8, 8}, 0.9},    // 64 work-items, 4 KiB: for devices with small work-groups too
-    {{64, 64, 16, 4, 4}, 0.8},   // 256 work-items, 8 KiB
-    {{128, 16, 16, 8, 2}, 0.6},  // few columns: 128 work-items
-    {{32, 32, 16, 4, 4}, 0.6},   // 64 work-items, 4 KiB
-    {{64, 8, 16, 4, 2}, 0.4},    // 64 work-items
+    // bm, bn, bk, tm, tn     nvidia amd  intel small
+    {{128, 128, 8, 8, 8}, {1.0, 1.0, 0.0, 0.0}},  // 256 work-items, 8 KiB
+    {{64, 64, 8, 8, 8}, {0.9, 0.9, 0.5, 0.3}},    // 64, 4 KiB: for small work-groups too
+    {{64, 64, 16, 4, 4}, {0.8, 0.8, 0.8, 0.6}},   // 256, 8 KiB
+    {{64, 32, 8, 8, 4}, {0.75, 0.75, 1.0, 0.8}},  // 64, 3 KiB
+    {{128, 16, 16, 8, 2}, {0.6, 0.6, 0.6, 0.4}},  // 128, 9 KiB: few columns
+    {{32, 32, 16, 4, 4}, {0.6, 0.6, 0.7, 1.0}},   // 64, 4 KiB
+    {{64, 8, 16, 4, 2}, {0.4, 0.4, 0.4, 0.5}},    // 64, 5 KiB
 };
 
 bool fits(const Device& device, const Tile& t) {
   return static_cast<size_t>(t.group()) <= device.info().max_work_group &&
          t.local_bytes() <= device.info().local_memory;
+}
+
+/// OCELLUS_TILE="64,64,8,8,8" (bm, bn, bk, tm, tn): the one tile to use, for who tunes by hand.
+std::optional<Tile> forced_tile() {
+  const std::string text = environment("OCELLUS_TILE");
+  if (text.empty()) return {};
+  Tile t{};
+  char rest = 0;
+  const bool read =
+      std::sscanf(text.c_str(), "%d,%d,%d,%d,%d%c", &t.bm, &t.bn, &t.bk, &t.tm, &t.tn, &rest) == 5;
+  const auto even = [](int a, int b) { return b > 0 && a > 0 && a % b == 0; };
+  // What ocellus/local_tile.cl takes for granted.
+  if (!read || !even(t.bm, t.tm) || !even(t.bn, t.tn) || !even(t.group(), t.bk) ||
+      !even(t.bm * t.bk, t.group()) || !even(t.bn * t.bk, t.group()))
+    throw Error(
+        fmt::format("OCELLUS_TILE: '{}' is no tile BM,BN,BK,TM,TN (TM divides BM, TN divides "
+                    "BN, BK divides the work-group, which divides BM * BK and BN * BK)",
+                    text),
+        ExitCode::usage);
+  return t;
+}
+
+size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/// Milliseconds; 0: without limit.
+double launch_limit(const DeviceInfo& info) {
+  const std::string text = environment("OCELLUS_LAUNCH_LIMIT");
+  if (text.empty()) return info.type & CL_DEVICE_TYPE_GPU ? 200 : 0;
+  double ms = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, ms);
+  if (error != std::errc() || rest != end || !(ms >= 0))
+    throw Error(fmt::format("OCELLUS_LAUNCH_LIMIT: '{}' is no number of milliseconds", text),
+                ExitCode::usage);
+  return ms;
 }
 
 }  // namespace
@@ -38,7 +104,7 @@ std::string Tile::options() const {
 
 Range Tile::range(size_t m, size_t n, size_t batch) const {
   const size_t items = group();
-  return {{(m + bm - 1) / bm * items, (n + bn - 1) / bn, batch}, {items, 1, 1}};
+  return {{ceil_div(m, bm) * items, ceil_div(n, bn), batch}, {items, 1, 1}};
 }
 
 bool fits_some_tile(const Device& device) {
@@ -47,15 +113,26 @@ bool fits_some_tile(const Device& device) {
 
 Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch) {
   const DeviceInfo& info = device.info();
+  if (const auto forced = forced_tile()) {
+    if (fits(device, *forced)) return *forced;
+    throw DeviceError(fmt::format(
+        "OCELLUS_TILE: it takes work-groups of {} and {} bytes of local memory; {} has {} and {}",
+        forced->group(), forced->local_bytes(), info.name, info.max_work_group, info.local_memory));
+  }
+  const GpuClass kind = class_of(info);
+  // A CPU in a GPU's place works at one group at a time.
+  const size_t items = info.type & CL_DEVICE_TYPE_CPU ? 1 : busy_items[kind];
   const Tile* best = nullptr;
-  double best_time = std::numeric_limits<double>::max();
+  double best_time = std::numeric_limits<double>::infinity();
   for (const Candidate& c : candidates) {
     const Tile& t = c.tile;
     if (!fits(device, t)) continue;
-    // The tiles run in rounds of one for each compute unit; a round takes the time of a tile.
-    const size_t tiles = (m + t.bm - 1) / t.bm * ((n + t.bn - 1) / t.bn) * batch;
-    const size_t rounds = (tiles + info.compute_units - 1) / info.compute_units;
-    const double time = static_cast<double>(rounds) * t.bm * t.bn / c.reuse;
+    // A unit works at several tiles at a time, and no faster at fewer of them.
+    const size_t tiles = ceil_div(m, t.bm) * ceil_div(n, t.bn) * batch;
+    const size_t resident = ceil_div(items, t.group());
+    const size_t rounds = ceil_div(tiles, info.compute_units * resident);
+    const double speed = std::max(c.speed[kind], 1e-3);  // better than none
+    const double time = static_cast<double>(rounds * resident) * t.bm * t.bn / speed;
     if (time < best_time) best = &t, best_time = time;
   }
   if (!best)
@@ -64,6 +141,30 @@ Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch) {
                     "and {} bytes",
                     info.name, info.max_work_group, info.local_memory));
   return *best;
+}
+
+size_t launches_for(const Device& device, double multiply_adds) {
+  constexpr double per_ms = 50e6;  // 100 GFLOP/s, what the slowest integrated GPUs reach
+  const double limit = launch_limit(device.info());
+  if (limit <= 0) return 1;
+  return static_cast<size_t>(std::clamp(std::ceil(multiply_adds / (per_ms * limit)), 1.0, 1e6));
+}
+
+void launch_tiles(const Kernel& kernel, Queue& queue, const Range& range,
+                  const Arguments& arguments, size_t launches) {
+  const size_t items = range.local[0], tiles = range.global[0] / items, batch = range.global[2];
+  // A piece: some tiles of one product, or whole products.
+  const size_t piece = std::max<size_t>(1, tiles * batch / launches);
+  const size_t some_tiles = std::min(piece, tiles), some_batch = std::max<size_t>(1, piece / tiles);
+  for (size_t b = 0; b < batch; b += some_batch)
+    for (size_t t = 0; t < tiles; t += some_tiles) {
+      Range part = range;
+      part.global[0] = std::min(some_tiles, tiles - t) * items;
+      part.global[2] = std::min(some_batch, batch - b);
+      Arguments all = arguments;
+      all.add(static_cast<uint32_t>(t)).add(static_cast<uint32_t>(b));
+      kernel.launch(queue, part, all);
+    }
 }
 
 }  // namespace ocellus::opencl

@@ -21,8 +21,18 @@ struct Tile {
 
 /// Whether the device can run any tile: work-groups of 64 and about 4 KiB of local memory.
 bool fits_some_tile(const Device& device);
-/// The tile by which `batch` products of m x n should be fastest on a device; it fits the device's
-/// local memory and work-groups.
+/// The tile by which `batch` products of m x n should be fastest on a device of its class
+/// (docs/kernels.md argues the table); it fits the device's local memory and work-groups.
 Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch = 1);
+
+/// Into how many launches work of so many multiply-adds is to be cut, so that none blocks a GPU's
+/// display or meets its watchdog: 200 ms each on GPUs, at a rate that slow ones reach; one on other
+/// devices. `OCELLUS_LAUNCH_LIMIT=MS` sets another limit, on any device; 0: never cut.
+size_t launches_for(const Device& device, double multiply_adds);
+
+/// Launches a kernel that includes ocellus/local_tile.cl in about so many pieces; results do not
+/// depend on it. `arguments` are followed by the kernel's last two, FIRST_TILES.
+void launch_tiles(const Kernel& kernel, Queue& queue, const Range& range,
+                  const Arguments& arguments, size_t launches);
 
 }  // namespace ocellus::opencl

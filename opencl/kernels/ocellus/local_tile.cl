@@ -7,13 +7,15 @@
 //   STORE_VALUE(i, j, v)   takes a result that lies inside C
 //   A_ALONG_K, B_ALONG_K   (optional) neighbours in memory are neighbours in k: then work-items walk along k when they load
 // and the host bakes in BM BN BK TM TN; GROUP = BM / TM * (BN / TN) work-items in dimension 0.
-// Groups: dimension 0 tiles of M, dimension 1 tiles of N. Each sum runs in the order of k.
+// Groups: dimension 0 tiles of M, dimension 1 tiles of N. Each sum runs in the order of k. The kernel's last parameters are
+// uint first_tile, uint first_product: long work is cut into several launches, which begin at another tile of M or at another of the
+// products that dimension 2 counts.
 
 __local float a_tile[BK][BM + 1], b_tile[BK][BN + 1];  // + 1: columns lie in different banks
 
 const uint tile_lane = get_local_id(0);
 const uint tile_i = tile_lane / (BN / TN), tile_j = tile_lane % (BN / TN);  // this item's corner; its rows are BM / TM apart
-const uint i_begin = get_group_id(0) * BM, j_begin = get_group_id(1) * BN;
+const uint i_begin = (first_tile + get_group_id(0)) * BM, j_begin = get_group_id(1) * BN;
 
 float tile_sum[TM][TN];
 #pragma unroll

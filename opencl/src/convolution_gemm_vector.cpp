@@ -21,6 +21,7 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
     std::string options;
     if (forward_) {
       parts_ = {forward_part(p_)};
+      tile_.avoid_waste(pixels(parts_[0]));
       options = " -DPACKED_B";
       pack_ = device.kernel(kernels::convolution_pack_cl(), "convolution_pack");
     } else {

@@ -16,6 +16,11 @@ void VectorTile::split_rows(int n) {
   rows = (std::max(n, 1) + tiles - 1) / tiles;
 }
 
+void VectorTile::avoid_waste(int n) {
+  const int padded = (n + rows - 1) / rows * rows;
+  if ((padded - n) * 12 > padded) split_rows(n);
+}
+
 VectorTile VectorTile::of(const Device& device, int columns) {
   cl_uint width = 0;
   clGetDeviceInfo(device.id(), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, nullptr);

@@ -13,6 +13,9 @@ struct VectorTile {
   /// Narrows `rows` so that `n` rows fall into equal tiles; a single vector a row leaves registers
   /// for more rows.
   void split_rows(int n);
+  /// The same where the last tile would leave more than a twelfth of all rows empty. Each height is
+  /// a program of its own, so not every number of rows gets one.
+  void avoid_waste(int n);
   std::string options() const;  ///< "-DROWS=12 -DNV=2 -DLANES=16"
 
   /// For results that are `columns` wide: 24 accumulators where there are 32 registers of 16

@@ -26,6 +26,9 @@ typedef float8 vec;
 #define STORE vstore8
 #define EPILOGUE epilogue8
 #endif
+// A vector anywhere in memory. PoCL's vload and vstore are made of halves, which its compiler does not always join again.
+typedef vec loose __attribute__((aligned(4)));
+typedef float16 loose16 __attribute__((aligned(4)));
 #define COLS (LANES * NV)
 #ifdef A_ROW  // whoever includes this defined both
 #elif defined(A_BY_K)  // rows side by side: what a transposed A gives with plain copies
@@ -45,7 +48,7 @@ inline void multiply(int depth, const float* a, const TILE_SPACE float* b, vec s
   for (int k = 0; k < depth; ++k) {
     vec row[NV];
 #pragma unroll
-    for (int v = 0; v < NV; ++v) row[v] = LOAD(v, b + k * COLS);
+    for (int v = 0; v < NV; ++v) row[v] = *(const TILE_SPACE loose*)(b + k * COLS + v * LANES);
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) {
       const vec left = a[r * A_ROW + k * A_K];
@@ -56,13 +59,15 @@ inline void multiply(int depth, const float* a, const TILE_SPACE float* b, vec s
 }
 
 inline void clear(vec sums[ROWS][NV]) {
+#pragma unroll
   for (int r = 0; r < ROWS; ++r)
+#pragma unroll
     for (int v = 0; v < NV; ++v) sums[r][v] = 0.0f;
 }
 
 inline void copy_row(const __global float* restrict from, float* to, int n) {
   int i = 0;
-  for (; i + 16 <= n; i += 16) vstore16(vload16(0, from + i), 0, to + i);
+  for (; i + 16 <= n; i += 16) *(loose16*)(to + i) = *(const __global loose16*)(from + i);
   for (; i < n; ++i) to[i] = from[i];
 }
 
@@ -93,9 +98,10 @@ inline void store(vec sums[ROWS][NV], __global float* restrict c, uint stride, c
     for (int v = 0; v < NV; ++v) {
       if (whole) {
         vec x = sums[r][v];
-        if (add) x += LOAD(v, to);
+        __global loose* at = (__global loose*)(to + LANES * v);
+        if (add) x += *at;
         if (last) x = EPILOGUE(x, pixels[r], (uint)(column + LANES * v) EPILOGUE_ARGUMENTS);
-        STORE(x, v, to);
+        *at = x;
       } else {
         float lanes[LANES];
         STORE(sums[r][v], 0, lanes);

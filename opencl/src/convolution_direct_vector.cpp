@@ -129,8 +129,8 @@ class ConvolutionDirectVector : public ConvolutionAlgorithm {
   std::optional<TurnedWeights> turned_;
 };
 
-/// The gemm algorithm copies each window apart, which few channels make dear; with many, the copy
-/// is cheap and larger blocks win.
+/// The gemm algorithm copies each window apart, which few channels make dear; with many, or where
+/// windows do not overlap anyway, the copy is cheap and larger blocks win.
 int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {
   if (pass == ConvolutionPass::backward_weights) return 0;
   const bool forward = pass == ConvolutionPass::forward;
@@ -139,7 +139,8 @@ int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass
   for (const ConvolutionPart& part : parts_of(p, pass))
     if (!fits(part, layout_of(device, p, part, channels, columns))) return 0;
   const int base = device.family() == KernelFamily::vector ? 20 : 10;
-  return base + (channels <= 32 && p.w.out >= 5 ? 1 : -1);
+  const bool overlap = p.h.kernel > 1 || p.w.kernel > 1;
+  return base + (channels <= 32 && p.w.out >= 5 && (overlap || !forward) ? 1 : -1);
 }
 
 }  // namespace

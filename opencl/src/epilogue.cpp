@@ -20,17 +20,21 @@ size_t operands_of(Stage::Kind kind) {
   return 0;
 }
 
+struct Names {
+  std::string function, macro, operand;
+};
+
 /// One function a vector width: 1, 4, 8, 16.
-std::string function(const Epilogue& epilogue, int width) {
+std::string function(const Epilogue& epilogue, int width, const Names& names) {
   const auto load = [&](size_t operand, const std::string& index) {
-    return width == 1 ? fmt::format("e{}[{}]", operand, index)
-                      : fmt::format("vload{}(0, e{} + {})", width, operand, index);
+    return width == 1 ? fmt::format("{}{}[{}]", names.operand, operand, index)
+                      : fmt::format("vload{}(0, {}{} + {})", width, names.operand, operand, index);
   };
   const auto vector = [&](size_t operand) {
-    return load(operand, fmt::format("e{}_offset + channel", operand));
+    return load(operand, fmt::format("{}{}_offset + channel", names.operand, operand));
   };
-  std::string text = fmt::format(
-      "inline T epilogue{}(T x, uint pixel, uint channel EPILOGUE_PARAMETERS) {{\n", width);
+  std::string text = fmt::format("inline T {}{}(T x, uint pixel, uint channel {}_PARAMETERS) {{\n",
+                                 names.function, width, names.macro);
   size_t n = 0;
   for (const Stage& s : epilogue.stages) {
     switch (s.kind) {
@@ -45,7 +49,8 @@ std::string function(const Epilogue& epilogue, int width) {
         break;
       case Stage::Kind::merge:
         text += fmt::format("  {{ const T x0 = x, x1 = {1}; x = {0}; }}\n", s.expression,
-                            load(n, fmt::format("e{0}_offset + pixel * e{0}_stride + channel", n)));
+                            load(n, fmt::format("{0}{1}_offset + pixel * {0}{1}_stride + channel",
+                                                names.operand, n)));
         break;
     }
     n += operands_of(s.kind);
@@ -61,23 +66,26 @@ size_t Epilogue::operand_count() const {
   return n;
 }
 
-std::string generate(const Epilogue& epilogue) {
+std::string generate(const Epilogue& epilogue, const std::string& name) {
+  Names names{name, name, name + "_"};
+  for (char& c : names.macro) c = static_cast<char>(c - 'a' + 'A');
   std::string parameters, arguments;
   size_t n = 0;
   for (const Stage& s : epilogue.stages) {
     for (size_t i = 0; i < operands_of(s.kind); ++i, ++n) {
-      parameters += fmt::format(", __global const float* restrict e{0}, uint e{0}_offset", n);
-      arguments += fmt::format(", e{0}, e{0}_offset", n);
+      const std::string operand = names.operand + std::to_string(n);
+      parameters += fmt::format(", __global const float* restrict {0}, uint {0}_offset", operand);
+      arguments += fmt::format(", {0}, {0}_offset", operand);
       if (s.kind != Stage::Kind::merge) continue;
-      parameters += fmt::format(", uint e{}_stride", n);
-      arguments += fmt::format(", e{}_stride", n);
+      parameters += fmt::format(", uint {}_stride", operand);
+      arguments += fmt::format(", {}_stride", operand);
     }
   }
-  std::string text = fmt::format("#define EPILOGUE_PARAMETERS {}\n#define EPILOGUE_ARGUMENTS {}\n",
-                                 parameters, arguments);
+  std::string text = fmt::format("#define {0}_PARAMETERS {1}\n#define {0}_ARGUMENTS {2}\n",
+                                 names.macro, parameters, arguments);
   for (int width : {1, 4, 8, 16}) {
     text += fmt::format("#define T float{}\n", width == 1 ? "" : std::to_string(width));
-    text += function(epilogue, width) + "#undef T\n";
+    text += function(epilogue, width, names) + "#undef T\n";
   }
   return text;
 }

@@ -45,6 +45,8 @@ class Conv : public Layer {
     p.parameters = {{"kernel", kernel, Role::kernel, options_.kernel_initializer}};
     if (options_.use_bias)
       p.parameters.push_back({"bias", {out}, Role::bias, options_.bias_initializer});
+    const auto single = [](const opencl::Axis& a) { return a.kernel == 1 && a.in == a.out; };
+    p.expands = single(problem.h) && single(problem.w) && problem.groups == 1;
     return p;
   }
 

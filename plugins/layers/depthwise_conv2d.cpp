@@ -13,6 +13,7 @@
 
 #include "convolution.hpp"
 #include "image.hpp"
+#include "ocellus/opencl/expanded_depthwise.hpp"
 
 namespace ocellus::layers {
 namespace {
@@ -26,6 +27,33 @@ struct DepthwiseOptions {
   std::string depthwise_initializer = "glorot_uniform", bias_initializer = "zeros";
 };
 
+opencl::ExpandedDepthwiseProblem expanded_problem(const PlanRequest& request,
+                                                  opencl::ConvolutionProblem depthwise,
+                                                  opencl::Epilogue epilogue) {
+  depthwise.epilogue = std::move(epilogue);
+  return {depthwise, request.expansion->input.channels(), request.expansion->epilogue};
+}
+
+/// With the 1x1 convolution before it.
+class ExpandedOp : public LayerOp {
+ public:
+  ExpandedOp(opencl::Device& device, const opencl::ExpandedDepthwiseProblem& problem)
+      : both_(device, problem), packed_(both_.packed_bytes(), both_.packed_layout()) {}
+
+  void forward(opencl::Queue& queue, const ForwardArgs& args) override {
+    const opencl::Buffer packed = packed_.of(
+        queue, *args.expansion_kernel,
+        [&](const opencl::Operand& k, const opencl::Buffer& to) { both_.pack(queue, k, to); });
+    both_.run(queue, args.inputs[0].operand(), packed, args.expansion_epilogue,
+              args.parameters[0].tensor.operand(), args.outputs[0].operand(),
+              epilogue_operands(args));
+  }
+
+ private:
+  opencl::ExpandedDepthwise both_;
+  Packed packed_;
+};
+
 template <class Extent>
 class DepthwiseConv : public Layer {
  public:
@@ -35,6 +63,8 @@ class DepthwiseConv : public Layer {
     expect_inputs(request, 1, rank_of<Extent>);
     const opencl::ConvolutionProblem problem = problem_of(request);
     LayerPlan p = convolution_plan(request, problem);
+    p.accepts_expansion = !request.expansion || opencl::ExpandedDepthwise::supports(
+                                                    expanded_problem(request, problem, {}));
     const int in = problem.in_channels, m = options_.depth_multiplier;
     const Shape kernel = rank_of<Extent> == 4 ? Shape{problem.h.kernel, problem.w.kernel, in, m}
                                               : Shape{problem.w.kernel, in, m};
@@ -45,7 +75,12 @@ class DepthwiseConv : public Layer {
   }
 
   std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const override {
-    return std::make_unique<ConvolutionOp>(device, plan, problem_of(plan.request));
+    const opencl::ConvolutionProblem problem = problem_of(plan.request);
+    if (plan.request.expansion) {
+      const auto expanded = expanded_problem(plan.request, problem, biased_epilogue(plan));
+      return std::make_unique<ExpandedOp>(device, expanded);
+    }
+    return std::make_unique<ConvolutionOp>(device, plan, problem);
   }
 
  private:

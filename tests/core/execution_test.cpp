@@ -2,6 +2,8 @@
 // gradients equal differences.
 #include "ocellus/core/execution.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -142,6 +144,44 @@ BOOST_AUTO_TEST_CASE(paddings_go_into_the_convolution_behind) {
   }
   check_close(results[0], results[2], 1e-5);
   check_close(results[1], results[3], 1e-5);
+}
+
+// A 1x1 convolution runs inside the depthwise one that alone reads it; not where another layer
+// reads it, where it merges with something, or on the way back. Widths just around the tiles.
+BOOST_AUTO_TEST_CASE(expansions_go_into_the_depthwise_convolution_behind) {
+  for (const int wide : {16, 40, 48, 96}) {
+    const std::string filters = fmt::format(R"({{"filters": {}, "kernel_size": 1}})", wide);
+    const auto n = make(graph(
+        {{"Input", "in", R"({"shape": [9, 13, 5]})", {}},
+         {"Conv2D", "expand", filters.c_str(), {"in"}},
+         {"BatchNormalization", "bn1", "{}", {"expand"}},
+         {"ReLU", "relu1", R"({"max_value": 6.0})", {"bn1"}},
+         {"ZeroPadding2D", "pad", R"({"padding": [[0, 1], [0, 1]]})", {"relu1"}},
+         {"DepthwiseConv2D", "dw1", R"({"kernel_size": 3, "strides": 2})", {"pad"}},
+         {"BatchNormalization", "bn2", "{}", {"dw1"}},
+         {"ReLU", "relu2", R"({"max_value": 6.0})", {"bn2"}},
+         {"Conv2D", "project", R"({"filters": 6, "kernel_size": 1, "use_bias": false})", {"relu2"}},
+         {"Conv2D", "expand2", filters.c_str(), {"project"}},
+         {"DepthwiseConv2D",
+          "dw2",
+          R"({"kernel_size": [3, 5], "padding": "same", "dilation_rate": 2, "use_bias": false})",
+          {"expand2"}},
+         {"Conv2D", "expand3", filters.c_str(), {"dw2"}},
+         {"DepthwiseConv2D", "dw3", R"({"kernel_size": 3, "padding": "same"})", {"expand3"}},
+         {"Add", "add", "{}", {"dw3", "expand3"}},
+         {"GlobalAveragePooling2D", "gap", "{}", {"add"}}},
+        {"gap"}));
+    const bool vector = world().device->family() == opencl::KernelFamily::vector;
+    for (const int batch : {1, 3}) {
+      const Array x = noise(Shape{batch, 9, 13, 5}, 11);
+      Execution fused(*n, {.batch = batch, .fetches = {"dw3"}});
+      BOOST_TEST(fused.steps().size() == (vector && wide % 16 == 0 ? 4u : 7u));
+      check_close(run(*n, {.batch = batch}, x, "dw3"),
+                  run(*n, {.batch = batch, .fuse = false}, x, "dw3"), 1e-5);
+      check_close(run(*n, {.batch = batch}, x, "gap"),
+                  run(*n, {.batch = batch, .fuse = false}, x, "gap"), 1e-5);
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(every_tensor_may_be_fetched_and_survives) {

@@ -34,7 +34,13 @@ struct ForwardLaunch {
   int node = -1, layer = -1;
   bool changes_states = false;
   std::vector<int> unread;  ///< parameters that the op reads packed copies of only
+  int expansion = -1;       ///< layer of the 1x1 convolution that the op computes on the way
+  std::vector<Parameter> expansion_parameters;
+  std::vector<opencl::Operand> expansion_operands;
 };
+
+/// Only packed copies of an expansion's kernel are read.
+constexpr int kUnreadOfExpansion[] = {0};
 
 struct BackwardLaunch {
   std::string label;
@@ -131,10 +137,23 @@ struct Execution::State {
   }
 
   std::string name_of(const ForwardStep& s) const {
-    std::string name = node(s.node).name;
-    for (const execution::ChainStage& c : s.stages)
-      if (c.node != s.node && !name.ends_with(node(c.node).name)) name += " + " + node(c.node).name;
+    std::string name;
+    const auto add = [&](int head, const std::vector<execution::ChainStage>& stages) {
+      name += (name.empty() ? "" : " + ") + node(head).name;
+      for (const execution::ChainStage& c : stages)
+        if (c.node != head && !name.ends_with(node(c.node).name)) name += " + " + node(c.node).name;
+    };
+    if (s.expansion) add(s.expansion->node, s.expansion->stages);
+    add(s.node, s.stages);
     return name;
+  }
+
+  void prepare_expansion(const execution::Expansion& e, ForwardLaunch& l) {
+    l.expansion = node(e.node).layer;
+    l.expansion_parameters = network.parameters(l.expansion, kUnreadOfExpansion);
+    for (size_t i = 1; i < l.expansion_parameters.size(); ++i)
+      l.expansion_operands.push_back(l.expansion_parameters[i].tensor.operand());
+    append_operands(e.stages, l.expansion_operands);
   }
 
   ForwardLaunch prepare(const ForwardStep& s) {
@@ -163,6 +182,7 @@ struct Execution::State {
       op_of[s.node] = static_cast<int>(forward.size());
     }
     append_operands(s.stages, l.operands);
+    if (s.expansion) prepare_expansion(*s.expansion, l);
     return l;
   }
 
@@ -301,10 +321,16 @@ struct Execution::State {
       args.saved = l.saved;
       args.workspace = workspace;
       args.epilogue = l.operands;
+      if (l.expansion >= 0) {
+        args.expansion_kernel = &l.expansion_parameters[0];
+        args.expansion_epilogue = l.expansion_operands;
+      }
       args.run = context;
       args.run.node = static_cast<uint32_t>(l.node);
       l.op->forward(queue, args);
       for (int i : l.unread) gave_back = network.release(l.layer, i) || gave_back;
+      if (l.expansion >= 0)
+        for (int i : kUnreadOfExpansion) gave_back = network.release(l.expansion, i) || gave_back;
       states_changed = states_changed || l.changes_states;
     }
     if (states_changed) network.touch_states();
@@ -315,6 +341,8 @@ struct Execution::State {
   void refresh(ForwardLaunch& l) const {
     if (!l.parameters.empty()) l.parameters = network.parameters(l.layer, l.unread);
     if (!l.states.empty()) l.states = network.states(l.layer);
+    if (l.expansion >= 0)
+      l.expansion_parameters = network.parameters(l.expansion, kUnreadOfExpansion);
   }
 
   void run_backward(const Arenas* gradients) {

@@ -105,8 +105,7 @@ struct Incremental::State {
     check();
     if (options.fetches.empty())
       for (NodeOutput t : network.outputs()) options.fetches.push_back(network.tensor_name(t));
-    plan =
-        execution::make_plan(network, {.fetches = options.fetches}, /*absorb=*/false);
+    plan = execution::make_plan(network, {.fetches = options.fetches}, /*absorb=*/false);
     zeros = device->allocate(static_cast<size_t>(options.batch) * sizeof(int32_t), "image indices");
     queue.fill(zeros, 0, static_cast<size_t>(options.batch) * sizeof(int32_t));
     find_local_part();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,6 +43,12 @@ struct ChainStage {
   int operand = -1;  ///< tensor, for a merge
 };
 
+/// A 1x1 convolution that runs inside the launch of the layer behind it.
+struct Expansion {
+  int node = -1;
+  std::vector<ChainStage> stages;
+};
+
 /// One launch of the forward pass: a layer's op with the stages it took, or a generated kernel for
 /// a pointwise chain.
 struct ForwardStep {
@@ -49,7 +56,8 @@ struct ForwardStep {
   int last_node = -1;
   bool generated = false;
   std::vector<ChainStage> stages;
-  std::vector<int> inputs;   ///< tensors of the head
+  std::optional<Expansion> expansion;
+  std::vector<int> inputs;   ///< tensors of the head, or of the expansion
   std::vector<int> outputs;  ///< tensors: the head's, or the chain's last
   std::vector<int> saved;    ///< storages of the layer's own tensors
   LayerPlan plan;            ///< of the head

@@ -37,6 +37,47 @@ void Planner::build_forward() {
   std::stable_sort(
       plan_.forward.begin(), plan_.forward.end(),
       [](const ForwardStep& a, const ForwardStep& b) { return a.last_node < b.last_node; });
+  if (absorb_ && options_.fuse && vector_family()) absorb_expansions();
+}
+
+bool Planner::vector_family() const {
+  const auto device = net_.shared_device();
+  return device && device->family() == opencl::KernelFamily::vector;
+}
+
+void Planner::absorb_expansions() {
+  std::map<int, ForwardStep*> step_of;
+  for (ForwardStep& s : plan_.forward) step_of[s.node] = &s;
+  std::set<int> absorbed;  // nodes
+  for (const ForwardStep& s : plan_.forward) {
+    if (s.generated || !s.plan.expands || s.outputs.size() != 1) continue;
+    const PlanTensor& wide = tensor(s.outputs[0]);
+    if (wide.fetched || wide.fed || wide.saved || wide.consumers.size() != 1) continue;
+    const auto [reader, index] = wide.consumers[0];
+    const auto it = step_of.find(reader);
+    if (index == 0 && it != step_of.end() && !goes_back_[s.node] && !goes_back_[reader] &&
+        absorb_expansion(s, *it->second))
+      absorbed.insert(s.node);
+  }
+  std::erase_if(plan_.forward, [&](const ForwardStep& s) { return absorbed.count(s.node) > 0; });
+}
+
+bool Planner::absorb_expansion(const ForwardStep& expansion, ForwardStep& reader) {
+  if (reader.generated || !reader.plan.accepts_expansion || reader.expansion) return false;
+  PlanRequest r = request(reader.node, reader.plan.request.epilogue);
+  r.expansion = {tensor(expansion.inputs[0]).shape, {}};
+  if (layer(expansion.node).plan.parameters.size() > 1)
+    r.expansion->epilogue.stages.push_back({opencl::Stage::Kind::bias, {}});
+  for (const ChainStage& s : expansion.stages) {
+    if (s.stage.kind == opencl::Stage::Kind::merge) return false;
+    r.expansion->epilogue.stages.push_back(s.stage);
+  }
+  LayerPlan with = plan_layer(*layer(reader.node).layer, r, title(reader.node));
+  if (!with.accepts_expansion) return false;
+  reader.plan = std::move(with);
+  reader.expansion = {expansion.node, expansion.stages};
+  reader.inputs = expansion.inputs;
+  return true;
 }
 
 bool Planner::is_view(int n) const {
@@ -145,12 +186,14 @@ void Planner::place_concatenations() {
   std::map<int, const ForwardStep*> writer;
   for (const ForwardStep& s : plan_.forward)
     for (int t : s.outputs) writer[t] = &s;
-  std::erase_if(plan_.forward, [&](const ForwardStep& s) {
-    if (s.generated || !s.plan.concatenates || !s.stages.empty()) return false;
-    std::set<int> distinct(s.inputs.begin(), s.inputs.end());
-    if (distinct.size() != s.inputs.size()) return false;
-    for (int t : s.inputs)
-      if (!writer.count(t) || exists(t) || !can_be_slice(t, *writer[t], s.node)) return false;
+  std::set<int> placed;  // nodes: the steps stay where they are while `writer` points at them
+  for (const ForwardStep& s : plan_.forward) {
+    if (s.generated || !s.plan.concatenates || !s.stages.empty()) continue;
+    const std::set<int> distinct(s.inputs.begin(), s.inputs.end());
+    const bool slices = std::ranges::all_of(s.inputs, [&](int t) {
+      return writer.count(t) && !exists(t) && can_be_slice(t, *writer[t], s.node);
+    });
+    if (!slices || distinct.size() != s.inputs.size()) continue;
     PlanTensor& out = tensor(s.outputs[0]);
     out.place = new_place(out.shape);
     uint32_t channel = 0;
@@ -158,8 +201,9 @@ void Planner::place_concatenations() {
       tensor(t).place = {out.place.storage, channel, out.place.pixel_stride};
       channel += static_cast<uint32_t>(tensor(t).shape.channels());
     }
-    return true;
-  });
+    placed.insert(s.node);
+  }
+  std::erase_if(plan_.forward, [&](const ForwardStep& s) { return placed.count(s.node) > 0; });
 }
 
 bool Planner::can_be_slice(int t, const ForwardStep& writer, int concatenation) {

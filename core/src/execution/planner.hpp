@@ -50,6 +50,7 @@ class Planner {
 
   // forward steps: heads, and the pointwise chains that run in their store
   void build_forward();
+  bool vector_family() const;
   /// Identities cost nothing: their output is a view of their input.
   bool is_view(int n) const;
   void extend(ForwardStep& step, std::vector<bool>& claimed);
@@ -59,6 +60,9 @@ class Planner {
   /// Appends what node n does to a chain that comes in as its input `position`; false when it does
   /// not fit a chain.
   bool append_stages(int n, int position, std::vector<ChainStage>& stages);
+  /// 1x1 convolutions whose result one layer reads that can compute it on the way.
+  void absorb_expansions();
+  bool absorb_expansion(const ForwardStep& expansion, ForwardStep& reader);
 
   // where tensors lie
   int new_storage(int64_t elements);

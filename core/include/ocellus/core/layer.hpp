@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,6 +43,13 @@ struct PlanRequest {
   /// Zeros round input 0 that its tensor does not hold: the layer in between that would add them
   /// does not run. Only layers that set accepts_border are asked.
   Border border;
+  /// Input 0 is what the 1x1 convolution before makes of `input`, and never comes to exist: the
+  /// layer computes it on the way. Only layers that set accepts_expansion are asked, in inference.
+  struct Expansion {
+    Shape input;
+    opencl::Epilogue epilogue;  ///< of the 1x1 convolution, its bias included
+  };
+  std::optional<Expansion> expansion;
   /// Stages that core would like to run in the layer's store; a layer that takes them sets
   /// accepts_epilogue.
   opencl::Epilogue epilogue;
@@ -62,6 +70,9 @@ struct LayerPlan {
   bool accepts_epilogue = false;
   bool pads = false;  ///< output 0 is input 0 with zeros round it, as `window` says, and no more
   bool accepts_border = false;  ///< PlanRequest::border is understood
+  bool expands = false;  ///< a convolution of single pixels without groups: output 0 is input 0
+                         ///< times parameter 0, (1, 1, in, out), plus parameter 1 if there is one
+  bool accepts_expansion = false;  ///< PlanRequest::expansion is understood
   bool concatenates = false;   ///< output 0 is the inputs side by side along the channels: core may
                                ///< let their producers write it
   bool differentiable = true;  ///< backward() exists
@@ -93,7 +104,11 @@ struct ForwardArgs {
   std::span<const Tensor> saved;
   opencl::Buffer workspace;
   std::span<const opencl::Operand> epilogue;  ///< operands of the accepted stages
-  opencl::Buffer origins;                     ///< halo with Fill::excluded: int2 (y, x) an item
+  /// Of an accepted expansion: its kernel, whose packed copies alone may be read, and the operands
+  /// of its epilogue. inputs[0] is the expansion's.
+  const Parameter* expansion_kernel = nullptr;
+  std::span<const opencl::Operand> expansion_epilogue;
+  opencl::Buffer origins;  ///< halo with Fill::excluded: int2 (y, x) an item
   RunContext run;
 };
 

@@ -47,8 +47,9 @@ struct Epilogue {
 ///                         x holds the results of 16 consecutive channels of one pixel, beginning
 ///                         with `channel`
 /// A kernel includes "ocellus/epilogue.cl", which defines the empty epilogue where no text was put
-/// before it.
-OCELLUS_API std::string generate(const Epilogue& epilogue);
+/// before it. A kernel with two of them gives the other one a `name` of lower-case letters in place
+/// of "epilogue".
+OCELLUS_API std::string generate(const Epilogue& epilogue, const std::string& name = "epilogue");
 /// Appends the operands to a launch's arguments, in the order of EPILOGUE_PARAMETERS. Throws Error
 /// when their number is wrong.
 OCELLUS_API void append(Arguments& arguments, const Epilogue& epilogue,

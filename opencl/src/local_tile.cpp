@@ -38,21 +38,20 @@ GpuClass class_of(const DeviceInfo& info) {
 constexpr size_t busy_items[class_count] = {256, 256, 64, 64};
 
 /// `speed`: the share of a class's arithmetic that the tile reaches when the device is full,
-/// relative to its best tile; 0: not for this class. Estimates from multiply-adds to reads of local
-/// memory (tm * tn to tm + tn) and from the registers of tm * tn sums: see docs/kernels.md.
+/// relative to its best tile; 0: not for this class. Estimates from multiply-adds a read of local
+/// memory, tm * tn / (tm + tn), and from the registers of tm * tn sums: see docs/kernels.md.
 struct Candidate {
   Tile tile;
-  double speed[class_count];
+  double speed[class_count];  // nvidia, amd, intel, small
 };
 constexpr Candidate candidates[] = {
-    // bm, bn, bk, tm, tn     nvidia amd  intel small
     {{128, 128, 8, 8, 8}, {1.0, 1.0, 0.0, 0.0}},  // 256 work-items, 8 KiB
     {{64, 64, 8, 8, 8}, {0.9, 0.9, 0.5, 0.3}},    // 64, 4 KiB: for small work-groups too
-    {{64, 64, 16, 4, 4}, {0.8, 0.8, 0.8, 0.6}},   // 256, 8 KiB
-    {{64, 32, 8, 8, 4}, {0.75, 0.75, 1.0, 0.8}},  // 64, 3 KiB
-    {{128, 16, 16, 8, 2}, {0.6, 0.6, 0.6, 0.4}},  // 128, 9 KiB: few columns
-    {{32, 32, 16, 4, 4}, {0.6, 0.6, 0.7, 1.0}},   // 64, 4 KiB
-    {{64, 8, 16, 4, 2}, {0.4, 0.4, 0.4, 0.5}},    // 64, 5 KiB
+    {{64, 64, 16, 4, 4}, {0.5, 0.8, 0.8, 0.6}},   // 256, 8 KiB
+    {{64, 32, 8, 8, 4}, {0.65, 0.85, 1.0, 0.7}},  // 64, 3 KiB
+    {{128, 16, 16, 8, 2}, {0.4, 0.6, 0.6, 0.4}},  // 128, 9 KiB: few columns
+    {{32, 32, 16, 4, 4}, {0.45, 0.7, 0.7, 1.0}},  // 64, 4 KiB
+    {{64, 8, 16, 4, 2}, {0.3, 0.45, 0.4, 0.5}},   // 64, 5 KiB
 };
 
 bool fits(const Device& device, const Tile& t) {

@@ -289,8 +289,8 @@ void check_random(Checker& c) {
   c.check("random_normal", pairs, normal, 4);
 }
 
-void check_gemm(Checker& c, bool transpose_a, bool transpose_b) {
-  GemmProblem p{19,
+void check_gemm(Checker& c, int rows, bool transpose_a, bool transpose_b) {
+  GemmProblem p{rows,
                 21,
                 37,
                 transpose_a,
@@ -318,9 +318,9 @@ void check_gemm(Checker& c, bool transpose_a, bool transpose_b) {
     const Operand epilogue[] = {dbias.operand()};
     gemm.run(c.queue(), da.operand(), db.operand(), out.operand(), epilogue,
              c.scratch(gemm.workspace_bytes()));
-    c.check(
-        fmt::format("gemm {}{}{}", algorithm, transpose_a ? " A^T" : "", transpose_b ? " B^T" : ""),
-        out, expected, p.k);
+    c.check(fmt::format("gemm {} {}{}{}", algorithm, rows, transpose_a ? " A^T" : "",
+                        transpose_b ? " B^T" : ""),
+            out, expected, p.k);
   }
 }
 
@@ -424,9 +424,11 @@ int check_family(const std::string& selector, const std::string& family) {
   }
   check_movement(c);
   check_random(c);
-  for (int flags = 0; flags < 4; ++flags) check_gemm(c, flags & 1, flags & 2);
+  for (int flags = 0; flags < 4; ++flags) check_gemm(c, 19, flags & 1, flags & 2);
+  if (family == "vector")  // "thin", a vector kernel
+    for (const bool turned : {false, true}) check_gemm(c, 5, false, turned);
   if (family == "tiled") check_tiles(c);
-  check_convolution(c, 3, 5, 1);
+  check_convolution(c, 5, 19, 1);  // two strips of packed weights
   check_convolution(c, 17, 18, 2);
   check_convolution(c, 17, 17, 1, true);
   check_convolution(c, 8, 16, 2, true);

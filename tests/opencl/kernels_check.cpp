@@ -29,10 +29,16 @@ using Doubles = std::vector<double>;
 /// A device and the count of what went wrong on it.
 class Checker {
  public:
-  Checker(Device& device, const std::string& family) : device_(device), family_(family) {}
+  /// `own`: only algorithms that belong to the family, not all that run in it.
+  Checker(Device& device, const std::string& family, bool own)
+      : device_(device), family_(family), own_(own) {}
 
   int failures() const { return failures_; }
   const std::string& family() const { return family_; }
+  bool skips(const std::string& algorithm) const {
+    if (algorithm == "clblast") return true;  // not ours to check
+    return own_ && algorithm.ends_with("tiled") != (family_ == "tiled");
+  }
   void fail(const std::string& why) {
     fmt::print("{:6} FAILED: {}\n", family_, why);
     ++failures_;
@@ -78,6 +84,7 @@ class Checker {
  private:
   Device& device_;
   std::string family_;
+  bool own_;
   int failures_ = 0;
 };
 
@@ -312,7 +319,7 @@ void check_gemm(Checker& c, int rows, bool transpose_a, bool transpose_b) {
   Guarded db = c.matrix(transpose_b ? p.n : p.k, transpose_b ? p.k : p.n, b),
           dbias = c.matrix(1, p.n, bias);
   for (const std::string& algorithm : Gemm::algorithms(c.device(), p)) {
-    if (algorithm == "clblast") continue;  // not ours to check
+    if (c.skips(algorithm)) continue;
     Guarded out(c.device(), p.m, p.n);
     const Gemm gemm(c.device(), p, algorithm);
     const Operand epilogue[] = {dbias.operand()};
@@ -358,6 +365,7 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
                        algorithm, channels, filters, stride);
   };
   for (const std::string& algorithm : ConvolutionForward::algorithms(c.device(), p)) {
+    if (c.skips(algorithm)) continue;
     Guarded result(c.device(), out, filters);
     const ConvolutionForward plan(c.device(), p, algorithm);
     const Buffer packed = c.scratch(plan.packed_bytes());
@@ -367,6 +375,7 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
     c.check(name("forward", algorithm), result, y, 9 * channels);
   }
   for (const std::string& algorithm : ConvolutionBackwardData::algorithms(c.device(), p)) {
+    if (c.skips(algorithm)) continue;
     Guarded result(c.device(), in, channels);
     const ConvolutionBackwardData plan(c.device(), p, algorithm);
     const Buffer packed = c.scratch(plan.packed_bytes());
@@ -376,6 +385,7 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
     c.check(name("data", algorithm), result, dx, 9 * filters);
   }
   for (const std::string& algorithm : ConvolutionBackwardWeights::algorithms(c.device(), p)) {
+    if (c.skips(algorithm)) continue;
     Guarded result(c.device(), 1, weights);
     const ConvolutionBackwardWeights plan(c.device(), p, algorithm);
     plan.run(c.queue(), dev_x.operand(), dev_dy.operand(), result.operand(),
@@ -411,9 +421,9 @@ void check_tiles(Checker& c) {
   if (tried < 4) c.fail("at least 4 tiles must fit");
 }
 
-int check_family(const std::string& selector, const std::string& family) {
+int check_family(const std::string& selector, const std::string& family, bool own) {
   const auto device = Device::open({.selector = selector, .family = family});
-  Checker c(*device, family);
+  Checker c(*device, family, own);
   check_pointwise(c);
   for (const auto& [rows, columns] : {std::pair{300, 6}, {70, 19}}) check_reduce(c, rows, columns);
   check_segments(c);
@@ -439,18 +449,21 @@ int check_family(const std::string& selector, const std::string& family) {
 
 int main(int argc, char** argv) try {
   std::string selector, only;
-  bool optional = false;
+  bool optional = false, own = false;
   for (int i = 1; i < argc; ++i) {
     const std::string option = argv[i];
     if (option.starts_with("--device=")) {
       selector = option.substr(9);
     } else if (option.starts_with("--family=")) {
       only = option.substr(9);
+    } else if (option == "--own") {
+      own = true;
     } else if (option == "--optional") {
       optional = true;
     } else {
-      fmt::print(stderr,
-                 "usage: kernels_check [--device=NAME] [--optional] [--family=vector|tiled]\n");
+      fmt::print(
+          stderr,
+          "usage: kernels_check [--device=NAME] [--optional] [--family=vector|tiled] [--own]\n");
       return 2;
     }
   }
@@ -465,7 +478,7 @@ int main(int argc, char** argv) try {
   fmt::print("{}\n", device->info().name);
   int failures = 0;
   for (const char* family : kFamilies)
-    if (only.empty() || only == family) failures += check_family(selector, family);
+    if (only.empty() || only == family) failures += check_family(selector, family, own);
   fmt::print("{} checks failed\n", failures);
   return failures == 0 ? 0 : 1;
 } catch (const Error& e) {

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "ocellus/opencl/convolution.hpp"
+#include "ocellus/opencl/expanded_depthwise.hpp"
 #include "ocellus/opencl/gemm.hpp"
 #include "ocellus/opencl/movement.hpp"
 #include "ocellus/opencl/pointwise.hpp"
@@ -421,6 +422,37 @@ void check_tiles(Checker& c) {
   if (tried < 4) c.fail("at least 4 tiles must fit");
 }
 
+/// Of 5 channels to 32, and of these each by itself.
+void check_expanded_depthwise(Checker& c, int stride) {
+  const int k = 5, n = 32;
+  ConvolutionProblem p;
+  p.batch = 2, p.in_channels = p.out_channels = p.groups = n;
+  p.h = Axis::same(6, 3, stride), p.w = Axis::same(7, 3, stride);
+  const int in = p.batch * p.h.in * p.w.in, out = p.batch * p.h.out * p.w.out;
+  const auto x = random_values(in * k, 1), w = random_values(k * n, 2),
+             taps = random_values(9 * n, 3);
+  Doubles wide(in * n), y(out * n);
+  for (int i = 0; i < in * n; ++i) {
+    for (int l = 0; l < k; ++l) wide[i] += double(x[i / n * k + l]) * w[l * n + i % n];
+    wide[i] = std::max(wide[i], 0.0);
+  }
+  for (int o = 0; o < out; ++o)
+    for (int tap = 0; tap < 9; ++tap) {
+      const int i = o / p.w.out % p.h.out * stride - p.h.pad_before + tap / 3,
+                j = o % p.w.out * stride - p.w.pad_before + tap % 3;
+      if (i < 0 || i >= p.h.in || j < 0 || j >= p.w.in) continue;
+      const int pixel = (o / p.w.out / p.h.out * p.h.in + i) * p.w.in + j;
+      for (int ch = 0; ch < n; ++ch) y[o * n + ch] += wide[pixel * n + ch] * taps[tap * n + ch];
+    }
+  Guarded dev_x = c.matrix(in, k, x), dev_w = c.matrix(1, k * n, w),
+          dev_taps = c.matrix(1, 9 * n, taps), result(c.device(), out, n);
+  const ExpandedDepthwise plan(c.device(), {p, k, {{{Stage::Kind::expression, "fmax(x, 0.0f)"}}}});
+  const Buffer packed = c.scratch(plan.packed_bytes());
+  plan.pack(c.queue(), dev_w.operand(), packed);
+  plan.run(c.queue(), dev_x.operand(), packed, {}, dev_taps.operand(), result.operand(), {});
+  c.check(fmt::format("expanded depthwise {} to {}/{}", k, n, stride), result, y, 9 * k);
+}
+
 int check_family(const std::string& selector, const std::string& family, bool own) {
   const auto device = Device::open({.selector = selector, .family = family});
   Checker c(*device, family, own);
@@ -442,6 +474,8 @@ int check_family(const std::string& selector, const std::string& family, bool ow
   check_convolution(c, 17, 18, 2);
   check_convolution(c, 17, 17, 1, true);
   check_convolution(c, 8, 16, 2, true);
+  if (family == "vector")
+    for (const int stride : {1, 2}) check_expanded_depthwise(c, stride);
   return c.failures();
 }
 

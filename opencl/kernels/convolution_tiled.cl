@@ -1,30 +1,21 @@
 // Convolution as a matrix product whose matrices are read out of the tensors: no im2col buffer. See ocellus/local_tile.cl.
 // x (batch, in_h, in_w, groups * group_in), y (batch, out_h, out_w, groups * group_out), both with a pixel stride;
-// kernel (KH, KW, group_in, groups * group_out). Baked in: KH KW SH SW DH DW PH PW (kernel, stride, dilation, padding before),
-// the pass (FORWARD, BACKWARD_DATA or BACKWARD_WEIGHTS) and the tile. Work-group dimension 2: group + groups * part.
+// kernel (KH, KW, group_in, groups * group_out). Baked in: the pass (FORWARD, BACKWARD_DATA or BACKWARD_WEIGHTS), the tile, and but for
+// BACKWARD_DATA KH KW SH SW DH DW PH PW (kernel, stride, dilation, padding before). Work-group dimension 2: group + groups * part.
 // The three kernels differ in their matrices and share what follows their #endif.
 #include "ocellus/epilogue.cl"
 
 #define GEOMETRY uint batch, int in_h, int in_w, int out_h, int out_w, uint groups, uint group_in, uint group_out
 
-// Channel t % group_in, under tap t / group_in of the window of output pixel `pixel`; 0 in the padding.
-inline float window_value(__global const float* x, uint x_stride, uint pixel, uint t, int in_h, int in_w, int out_h,
-                          int out_w, uint group_in) {
-  const uint tap = t / group_in, row = pixel / (uint)out_w;
-  const int iw = (int)(pixel % (uint)out_w) * SW - PW + (int)(tap % KW) * DW;
-  const int ih = (int)(row % (uint)out_h) * SH - PH + (int)(tap / KW) * DH;
+// Channel t % channels, under tap t / channels of the window of output pixel `pixel`; 0 in the padding. The window has kw taps
+// across, and its first lies at output * stride - pad.
+inline float window_value(__global const float* x, uint x_stride, uint pixel, uint t, int in_h, int in_w, int out_h, int out_w,
+                          uint channels, uint kw, int sh, int sw, int dh, int dw, int ph, int pw) {
+  const uint tap = t / channels, row = pixel / (uint)out_w;
+  const int iw = (int)(pixel % (uint)out_w) * sw - pw + (int)(tap % kw) * dw;
+  const int ih = (int)(row % (uint)out_h) * sh - ph + (int)(tap / kw) * dh;
   if (ih < 0 || ih >= in_h || iw < 0 || iw >= in_w) return 0.0f;
-  return x[((row / (uint)out_h * in_h + ih) * in_w + iw) * x_stride + t % group_in];
-}
-
-// Channel t % group_out of the output pixel whose window has its tap t / group_out on input pixel `pixel`; 0 if none has.
-inline float covering_value(__global const float* dy, uint y_stride, uint pixel, uint t, int in_h, int in_w, int out_h,
-                            int out_w, uint group_out) {
-  const uint tap = t / group_out, row = pixel / (uint)in_w;
-  const int sw = (int)(pixel % (uint)in_w) + PW - (int)(tap % KW) * DW, ow = sw / SW;
-  const int sh = (int)(row % (uint)in_h) + PH - (int)(tap / KW) * DH, oh = sh / SH;
-  if (sh < 0 || sh % SH != 0 || oh >= out_h || sw < 0 || sw % SW != 0 || ow >= out_w) return 0.0f;
-  return dy[((row / (uint)in_h * out_h + oh) * out_w + ow) * y_stride + t % group_out];
+  return x[((row / (uint)out_h * in_h + ih) * in_w + iw) * x_stride + t % channels];
 }
 
 #ifdef FORWARD
@@ -42,7 +33,7 @@ void convolution_tiled_forward(GEOMETRY, __global const float* restrict x, uint 
 #define K_END terms
 #define A_ALONG_K
 #define A_VALUE(i, k) \
-  ((i) < pixels && (k) < terms ? window_value(in, x_stride, i, k, in_h, in_w, out_h, out_w, group_in) : 0.0f)
+  ((i) < pixels && (k) < terms ? window_value(in, x_stride, i, k, in_h, in_w, out_h, out_w, group_in, KW, SH, SW, DH, DW, PH, PW) : 0.0f)
 #define B_VALUE(k, j) ((k) < terms && (j) < group_out ? w[(k) * (groups * group_out) + (j)] : 0.0f)
 #define STORE_VALUE(i, j, v)                                                      \
   {                                                                               \
@@ -51,12 +42,16 @@ void convolution_tiled_forward(GEOMETRY, __global const float* restrict x, uint 
   }
 
 #elif defined(BACKWARD_DATA)
+// One part of backward_parts() (convolution_part.hpp): a convolution of dy (batch, out_h, out_w) with stride 1 by the taps of a phase.
+// Its result pixel o is the pixel origin + step * o of dx, and its tap t the kernel's row last - tap_step * t.
+#define PART(a) int a##_size, int a##_taps, int a##_dilation, int a##_pad, int a##_origin, int a##_step, int a##_last, int a##_tap_step
+
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
-void convolution_tiled_backward_data(GEOMETRY, __global float* restrict dx, uint x_offset, uint x_stride,
-                                     __global const float* restrict weights, uint weights_offset,
-                                     __global const float* restrict dy, uint y_offset, uint y_stride,
-                                     int accumulate, uint first_tile, uint first_product) {
-  const uint group = first_product + get_group_id(2), pixels = batch * in_h * in_w, terms = KH * KW * group_out;
+void convolution_tiled_backward_data(GEOMETRY, PART(h), PART(w), int w_kernel, __global float* restrict dx, uint x_offset,
+                                     uint x_stride, __global const float* restrict weights, uint weights_offset,
+                                     __global const float* restrict dy, uint y_offset, uint y_stride, int accumulate,
+                                     uint first_tile, uint first_product) {
+  const uint group = first_product + get_group_id(2), pixels = batch * h_size * w_size, terms = h_taps * w_taps * group_out;
   __global const float* gradient = dy + y_offset + group * group_out;
   __global const float* w = weights + weights_offset + group * group_out;
 #define M pixels
@@ -65,14 +60,19 @@ void convolution_tiled_backward_data(GEOMETRY, __global float* restrict dx, uint
 #define K_END terms
 #define A_ALONG_K
 #define B_ALONG_K
-#define A_VALUE(i, k) \
-  ((i) < pixels && (k) < terms ? covering_value(gradient, y_stride, i, k, in_h, in_w, out_h, out_w, group_out) : 0.0f)
-#define B_VALUE(k, j)                                                                                              \
-  ((k) < terms && (j) < group_in ? w[((k) / group_out * group_in + (j)) * (groups * group_out) + (k) % group_out] : 0.0f)
-#define STORE_VALUE(i, j, v)                                                  \
-  {                                                                           \
-    const uint at = x_offset + (i) * x_stride + group * group_in + (j);       \
-    dx[at] = accumulate ? dx[at] + (v) : (v);                                 \
+#define A_VALUE(i, k)                                                                                                    \
+  ((i) < pixels && (k) < terms ? window_value(gradient, y_stride, i, k, out_h, out_w, h_size, w_size, group_out, w_taps, \
+                                              1, 1, h_dilation, w_dilation, h_pad, w_pad)                                \
+                               : 0.0f)
+#define TAP_ROW(k) ((h_last - (int)((k) / group_out / w_taps) * h_tap_step) * w_kernel + w_last - (int)((k) / group_out % w_taps) * w_tap_step)
+#define B_VALUE(k, j) \
+  ((k) < terms && (j) < group_in ? w[((uint)TAP_ROW(k) * group_in + (j)) * (groups * group_out) + (k) % group_out] : 0.0f)
+#define STORE_VALUE(i, j, v)                                                                                    \
+  {                                                                                                             \
+    const uint row = (i) / w_size;                                                                              \
+    const uint pixel = (row / h_size * in_h + h_origin + row % h_size * h_step) * in_w + w_origin + (i) % w_size * w_step; \
+    const uint at = x_offset + pixel * x_stride + group * group_in + (j);                                       \
+    dx[at] = accumulate ? dx[at] + (v) : (v);                                                                   \
   }
 
 #else  // BACKWARD_WEIGHTS
@@ -92,7 +92,7 @@ void convolution_tiled_backward_weights(GEOMETRY, __global const float* restrict
 #define K_BEGIN first
 #define K_END last
 #define A_VALUE(i, k) \
-  ((i) < taps && (k) < last ? window_value(in, x_stride, k, i, in_h, in_w, out_h, out_w, group_in) : 0.0f)
+  ((i) < taps && (k) < last ? window_value(in, x_stride, k, i, in_h, in_w, out_h, out_w, group_in, KW, SH, SW, DH, DW, PH, PW) : 0.0f)
 #define B_VALUE(k, j) ((k) < last && (j) < group_out ? gradient[(k) * y_stride + (j)] : 0.0f)
 #define STORE_VALUE(i, j, v)                            \
   {                                                     \

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "convolution_algorithm.hpp"
+#include "convolution_part.hpp"
 #include "local_tile.hpp"
 #include "ocellus/opencl/reduce.hpp"
 #include "ocellus_opencl_kernels.hpp"
@@ -11,25 +12,19 @@
 namespace ocellus::opencl {
 namespace {
 
-/// The matrix product that a pass is: m x n results of k terms, for each group.
+/// The matrix product that a pass is: m x n results of k terms, for each group. Backward by data:
+/// of its largest part.
 struct Product {
   size_t m, n, k;
 };
 
 Product product_of(const ConvolutionProblem& p, ConvolutionPass pass) {
   const size_t taps = size_t(p.h.kernel) * p.w.kernel, in = p.in_channels / p.groups,
-               out = p.out_channels / p.groups;
-  const size_t in_pixels = size_t(p.batch) * p.h.in * p.w.in,
-               out_pixels = size_t(p.batch) * p.h.out * p.w.out;
-  switch (pass) {
-    case ConvolutionPass::forward:
-      return {out_pixels, out, taps * in};
-    case ConvolutionPass::backward_data:
-      return {in_pixels, in, taps * out};
-    case ConvolutionPass::backward_weights:
-      break;
-  }
-  return {taps * in, out, out_pixels};
+               out = p.out_channels / p.groups, out_pixels = size_t(p.batch) * p.h.out * p.w.out;
+  if (pass == ConvolutionPass::forward) return {out_pixels, out, taps * in};
+  if (pass == ConvolutionPass::backward_weights) return {taps * in, out, out_pixels};
+  const ConvolutionPart part = backward_parts(p).front();
+  return {size_t(p.batch) * part.h.axis.out * part.w.axis.out, in, part.taps() * out};
 }
 
 const char* name_of(ConvolutionPass pass) {
@@ -54,16 +49,17 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
         tile_(choose_tile(device, product_.m, product_.n, p_.groups)),
         launches_(launches_for(device, problem.multiply_adds())) {
     if (pass == ConvolutionPass::backward_weights) split_pixels(device);
+    std::string options = tile_.options() + " -D";
+    for (const unsigned char c : std::string(name_of(pass))) options += std::toupper(c);
     const Axis &h = p_.h, &w = p_.w;
-    std::string pass_macro = name_of(pass);
-    std::ranges::transform(pass_macro, pass_macro.begin(),
-                           [](unsigned char c) { return std::toupper(c); });
-    kernel_ = device.kernel(
-        kernels::convolution_tiled_cl().with_preamble(generate(p_.epilogue)),
-        fmt::format("convolution_tiled_{}", name_of(pass)),
-        fmt::format("{} -D{} -DKH={} -DKW={} -DSH={} -DSW={} -DDH={} -DDW={} -DPH={} -DPW={}",
-                    tile_.options(), pass_macro, h.kernel, w.kernel, h.stride, w.stride, h.dilation,
-                    w.dilation, h.pad_before, w.pad_before));
+    if (pass == ConvolutionPass::backward_data)
+      parts_of_data_ = backward_parts(p_);  // one program for all of them
+    else
+      options += fmt::format(" -DKH={} -DKW={} -DSH={} -DSW={} -DDH={} -DDW={} -DPH={} -DPW={}",
+                             h.kernel, w.kernel, h.stride, w.stride, h.dilation, w.dilation,
+                             h.pad_before, w.pad_before);
+    kernel_ = device.kernel(kernels::convolution_tiled_cl().with_preamble(generate(p_.epilogue)),
+                            fmt::format("convolution_tiled_{}", name_of(pass)), options);
   }
 
   size_t workspace_bytes() const override {
@@ -71,24 +67,52 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
   }
 
   void run(Queue& queue, const Call& c) const override {
+    if (pass_ == ConvolutionPass::backward_data) {
+      for (const ConvolutionPart& part : parts_of_data_) run_part(queue, c, part);
+      return;
+    }
     const Operand partial{c.workspace, 0, static_cast<uint32_t>(weights())};
     const Operand& kernel = parts_ > 1 ? partial : c.kernel;
-    Arguments args;
-    args.add(p_.batch).add(p_.h.in).add(p_.w.in).add(p_.h.out).add(p_.w.out);
-    args.add(p_.groups).add(p_.in_channels / p_.groups).add(p_.out_channels / p_.groups);
-    args.add(c.x.buffer).add(c.x.offset).add(c.x.stride).add(kernel.buffer).add(kernel.offset);
-    args.add(c.y.buffer).add(c.y.offset).add(c.y.stride);
+    Arguments args = geometry();
+    add_operands(args, c, kernel);
     if (pass_ == ConvolutionPass::forward)
       append(args, p_.epilogue, c.epilogue);
     else
-      args.add(p_.accumulate && parts_ == 1 ? 1 : 0);
-    if (pass_ == ConvolutionPass::backward_weights) args.add(part_);
+      args.add(p_.accumulate && parts_ == 1 ? 1 : 0).add(part_);
     launch_tiles(kernel_, queue, tile_.range(product_.m, product_.n, p_.groups * parts_), args,
                  launches_);
     if (sum_) sum_->run(queue, partial, c.kernel);
   }
 
  private:
+  Arguments geometry() const {
+    Arguments args;
+    args.add(p_.batch).add(p_.h.in).add(p_.w.in).add(p_.h.out).add(p_.w.out);
+    args.add(p_.groups).add(p_.in_channels / p_.groups).add(p_.out_channels / p_.groups);
+    return args;
+  }
+
+  static void add_operands(Arguments& args, const Call& c, const Operand& kernel) {
+    args.add(c.x.buffer).add(c.x.offset).add(c.x.stride).add(kernel.buffer).add(kernel.offset);
+    args.add(c.y.buffer).add(c.y.offset).add(c.y.stride);
+  }
+
+  /// A phase of the strides; one without taps is zero.
+  void run_part(Queue& queue, const Call& c, const ConvolutionPart& part) const {
+    if (part.taps() == 0 && p_.accumulate) return;
+    Arguments args = geometry();
+    for (const PartAxis& a : {part.h, part.w}) {
+      args.add(a.axis.out).add(a.axis.kernel).add(a.axis.dilation).add(a.axis.pad_before);
+      args.add(a.origin).add(a.step).add(a.last).add(a.tap_step);
+    }
+    args.add(p_.w.kernel);
+    add_operands(args, c, c.kernel);
+    args.add(p_.accumulate ? 1 : 0);
+    const size_t pixels = size_t(p_.batch) * part.h.axis.out * part.w.axis.out;
+    const size_t launches = (launches_ + parts_of_data_.size() - 1) / parts_of_data_.size();
+    launch_tiles(kernel_, queue, tile_.range(pixels, product_.n, p_.groups), args, launches);
+  }
+
   size_t weights() const {
     return size_t(p_.h.kernel) * p_.w.kernel * (p_.in_channels / p_.groups) * p_.out_channels;
   }
@@ -117,6 +141,7 @@ class ConvolutionTiled : public ConvolutionAlgorithm {
   Kernel kernel_;
   uint32_t part_ = 0;  ///< pixels in a part of the weights' gradient
   size_t parts_ = 1;
+  std::vector<ConvolutionPart> parts_of_data_;
   std::optional<Reduce> sum_;  ///< of the parts
 };
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "ocellus/core/shape.hpp"
@@ -147,6 +149,9 @@ inline const std::vector<LayerCase>& layer_cases() {
        true},
       {"BatchNormalization", R"({"center": false})", {{2, 13, 11, 1}}, true},
       {"BatchNormalization", R"({"center": false, "scale": false})", {{6, 5}}},
+      {"BatchNormalization", R"({"axis": 1})", {{2, 5, 3, 7}}},
+      {"BatchNormalization", R"({"axis": 1, "momentum": 0.9})", {{2, 5, 3, 7}}, true},
+      {"BatchNormalization", R"({"axis": -2, "scale": false})", {{7, 13, 1}}, true},
       {"ZeroPadding2D", "{}", {{1, 1, 1, 1}}},
       {"ZeroPadding2D", R"({"padding": [[1, 2], [0, 3]]})", {{2, 5, 3, 17}}},
       {"Add", "{}", {{2, 5, 3, 7}, {2, 5, 3, 7}}},
@@ -244,6 +249,19 @@ inline const std::vector<LayerCase>& layer_cases() {
       {"CenterCrop", R"({"height": 4, "width": 3})", {{2, 7, 6, 3}}},
   };
   return cases;
+}
+
+/// Of each type the case with the most numbers.
+inline const std::map<std::string, const LayerCase*>& largest_cases() {
+  static const std::map<std::string, const LayerCase*> largest = [] {
+    std::map<std::string, const LayerCase*> found;
+    for (const LayerCase& c : layer_cases()) {
+      const LayerCase*& best = found[c.type];
+      if (!best || c.inputs[0].elements() > best->inputs[0].elements()) best = &c;
+    }
+    return found;
+  }();
+  return largest;
 }
 
 }  // namespace ocellus::reference

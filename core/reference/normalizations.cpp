@@ -15,13 +15,36 @@ std::vector<double> per_channel(const Json& value, int channels) {
   return list;
 }
 
+/// Axis `axis` of x at the end, or the last axis of x at `axis`.
+ReferenceTensor rotated(const ReferenceTensor& x, int axis, bool to_end) {
+  std::vector<int> order;  // of y's axes
+  const int last = x.shape.rank() - 1;
+  for (int i = 0; i <= last; ++i)
+    if (i != (to_end ? axis : last)) order.push_back(i);
+  order.insert(order.begin() + (to_end ? last : axis), to_end ? axis : last);
+  std::vector<int> extents;
+  for (int a : order) extents.push_back(x.shape[a]);
+  ReferenceTensor y{Shape(extents), std::vector<double>(x.values.size())};
+  for (size_t i = 0; i < y.values.size(); ++i) {
+    const std::vector<int> place = place_of(y.shape, i);
+    std::vector<int> from(place.size());
+    for (size_t a = 0; a < place.size(); ++a) from[static_cast<size_t>(order[a])] = place[a];
+    size_t at = 0;
+    for (int a = 0; a <= last; ++a) at = at * x.shape[a] + from[static_cast<size_t>(a)];
+    y.values[i] = x.values[at];
+  }
+  return y;
+}
+
 }  // namespace
 
 /// Outputs, then, where the batch is normalized by its own statistics, the new moving mean and
 /// variance.
 std::vector<ReferenceTensor> batch_normalization(const ReferenceCall& call) {
   const Json& p = call.parameters;
-  const ReferenceTensor& x = call.inputs[0];
+  int axis = p.get("axis", -1);
+  if (axis < 0) axis += call.inputs[0].shape.rank();
+  const ReferenceTensor x = rotated(call.inputs[0], axis, true);
   const bool has_scale = p.get("scale", true), has_center = p.get("center", true);
   const size_t states = has_scale + has_center;
   std::vector<double> mean = call.weights[states].values,
@@ -43,7 +66,7 @@ std::vector<ReferenceTensor> batch_normalization(const ReferenceCall& call) {
                std::sqrt(variance[c] + p.get("epsilon", 1e-3));
     shift[c] = (has_center ? call.weights[has_scale].values[c] : 0) - mean[c] * scale[c];
   }
-  results[0] = channel_affine(x, scale, shift);
+  results[0] = rotated(channel_affine(x, scale, shift), axis, false);
   return results;
 }
 

@@ -37,6 +37,8 @@ std::string kernel_text(const PointwiseProblem& p) {
   for (size_t i = 0; i < p.outputs.size(); ++i)
     text += fmt::format(",\n  __global float* out{0}, uint out{0}_offset, uint out{0}_stride", i);
   for (int i = 0; i < p.scalars; ++i) text += fmt::format(", float p{}", i);
+  // Whether an output is added is an argument: what overwrites and what adds is one program.
+  if (!p.accumulate.empty()) text += ", uint accumulate_";
   text += ") {\n  FOR_EACH(row_, column_, lanes_) {\n";
   for (size_t i = 0; i < p.inputs.size(); ++i)
     text += fmt::format("    const T x{} = {};\n", i, load(p.inputs[i], i));
@@ -45,11 +47,13 @@ std::string kernel_text(const PointwiseProblem& p) {
   for (size_t i = 0; i < p.outputs.size(); ++i)
     text += fmt::format("    const T y{} = {};\n", i, p.outputs[i]);
   for (size_t i = 0; i < p.outputs.size(); ++i) {
-    const bool add = i < p.accumulate.size() && p.accumulate[i];
     text += fmt::format(
         "    {{ __global float* to_ = out{0} + out{0}_offset + row_ * out{0}_stride + column_; "
-        "STORE(y{0}{1}, to_, lanes_); }}\n",
-        i, add ? " + LOAD(to_, lanes_)" : "");
+        "T value_ = y{0}; {1}STORE(value_, to_, lanes_); }}\n",
+        i,
+        i < p.accumulate.size()
+            ? fmt::format("if (accumulate_ & {}u) value_ += LOAD(to_, lanes_); ", 1u << i)
+            : "");
   }
   return text + "  }\n}\n";
 }
@@ -98,6 +102,9 @@ void Pointwise::run(Queue& queue, std::span<const Operand> inputs, std::span<con
   for (const Operand& o : inputs) arguments.add(o.buffer).add(o.offset).add(o.stride);
   for (const Operand& o : outputs) arguments.add(o.buffer).add(o.offset).add(o.stride);
   for (float s : scalars) arguments.add(s);
+  uint32_t adding = 0;
+  for (size_t i = 0; i < p.accumulate.size(); ++i) adding |= uint32_t{p.accumulate[i]} << i;
+  if (!p.accumulate.empty()) arguments.add(adding);
   state_->kernel.launch(queue, split.range, arguments);
 }
 

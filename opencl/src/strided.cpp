@@ -120,7 +120,8 @@ class Text {
       for (size_t a = 0; k < last_ && a < g_.reduced.size(); ++a)
         t += fmt::format(", int r{}_{}_", k, a);
     }
-    t += ") {\n  FOR_EACH(row_, column_, lanes_) {\n" + places();
+    // Whether it adds is an argument: what overwrites and what adds is one program to compile.
+    t += ", int accumulate_) {\n  FOR_EACH(row_, column_, lanes_) {\n" + places();
     t += g_.reduced.empty() ? values("lanes_") + fmt::format("T y = {};\n", p_.expression)
                             : reduction();
     return t + store() + "  }\n}\n";
@@ -194,9 +195,9 @@ class Text {
     std::string t =
         fmt::format("__global float* to_ = p{0}_ + at{0}_;\nT result_ = {1};\n", last_, p_.finish);
     const std::string stride = fmt::format("k{}_{}_", last_, g_.kept.size() - 1);
-    if (p_.accumulate)
-      t += packed ? "result_ += LOAD(to_, lanes_);\n"
-                  : fmt::format("result_ += LOAD_STRIDED(to_, {}, lanes_);\n", stride);
+    t +=
+        "if (accumulate_) result_ += " +
+        (packed ? "LOAD(to_, lanes_);\n" : fmt::format("LOAD_STRIDED(to_, {}, lanes_);\n", stride));
     return t + (packed ? "STORE(result_, to_, lanes_);\n"
                        : fmt::format("STORE_STRIDED(result_, to_, {}, lanes_);\n", stride));
   }
@@ -212,7 +213,8 @@ class Launch {
   Launch(Device& device, const StridedProblem& p)
       : geometry_(p),
         kernel_(device.kernel({p.name + ".cl", Text(p, geometry_).str(), "ocellus"}, p.name,
-                              family_options(device))) {
+                              family_options(device))),
+        accumulate_(p.accumulate) {
     const int64_t work = elements(geometry_.reduced);
     split_ = split_matrix(device, elements(geometry_.kept) / geometry_.columns(),
                           geometry_.columns(), static_cast<size_t>(std::max<int64_t>(1, work)));
@@ -232,6 +234,7 @@ class Launch {
       for (size_t i = 0; k < inputs.size() && i < geometry_.reduced.size(); ++i)
         arguments.add(geometry_.reduced[i].strides[k]);
     }
+    arguments.add(int32_t{accumulate_});
     kernel_.launch(queue, split_.range, arguments);
   }
 
@@ -239,7 +242,7 @@ class Launch {
   Geometry geometry_;
   Kernel kernel_;
   MatrixSplit split_;
-  bool empty_ = false;
+  bool accumulate_, empty_ = false;
 };
 
 /// The largest divisor of `extent` up to 64.

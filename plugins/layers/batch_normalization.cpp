@@ -1,9 +1,10 @@
-// BatchNormalization (Ioffe and Szegedy, ICML 2015), over the last axis:
+// BatchNormalization (Ioffe and Szegedy, ICML 2015), over all axes but `axis`, the last one as a
+// rule; another one is computed as the normalizations of items are:
 //
 //   y = gamma * (x - mean) / sqrt(variance + epsilon) + beta
 //
 //   parameters: gamma (C) if `scale`, beta (C) if `center`; states: moving_mean (C),
-//   moving_variance (C)
+//   moving_variance (C); C is the extent of `axis`
 //
 // In training, when the layer is trainable, mean and (biased) variance are those of the batch, and
 // moving = momentum * moving + (1 - momentum) * batch. Otherwise they are the moving ones: an
@@ -16,8 +17,8 @@
 
 #include <fmt/format.h>
 
-#include "layers.hpp"
 #include "layers_kernels.hpp"
+#include "normalizing.hpp"
 #include "ocellus/opencl/movement.hpp"
 #include "ocellus/opencl/pointwise.hpp"
 #include "ocellus/opencl/reduce.hpp"
@@ -169,16 +170,16 @@ class BatchNormalization : public Layer {
     expect_inputs(request, 1);
     const BatchNormalizationOptions& o = options_;
     const Shape& x = request.inputs[0];
-    if (x.rank() < 2 || (o.axis != -1 && o.axis != x.rank() - 1))
-      throw ShapeError(fmt::format(
-          "normalizes the last axis (the channels) only, not axis {} of {}", o.axis, x.str()));
-    LayerPlan p = pointwise_plan(request, affine());
-    const Shape channels{x[-1]};
+    const int axis = axes_of({o.axis}, x)[0];
+    LayerPlan p = is_last(axis, x) ? pointwise_plan(request, affine())
+                                   : normalizing_plan(request, along(axis, request));
+    const Shape channels{x[axis]};
     if (o.scale) p.parameters.push_back({"gamma", channels, Role::gamma, o.gamma_initializer});
     if (o.center) p.parameters.push_back({"beta", channels, Role::beta, o.beta_initializer});
     p.states = {
         {"moving_mean", channels, Role::moving_mean, o.moving_mean_initializer},
         {"moving_variance", channels, Role::moving_variance, o.moving_variance_initializer}};
+    if (!is_last(axis, x)) return p;
     const bool wants_gradients =
         request.trainable && request.parameter_gradients && !p.parameters.empty();
     if (!uses_batch(request) && !wants_gradients) return p;
@@ -191,10 +192,32 @@ class BatchNormalization : public Layer {
   }
 
   std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const override {
+    const Shape& x = plan.outputs[0];
+    const int axis = axes_of({options_.axis}, x)[0];
+    if (!is_last(axis, x)) return normalizing_op(device, plan, along(axis, plan.request));
     return std::make_unique<BatchNormalizationOp>(device, plan, options_);
   }
 
  private:
+  static bool is_last(int axis, const Shape& x) { return axis == x.rank() - 1; }
+
+  /// Any axis but the last.
+  Normalizing along(int axis, const PlanRequest& request) const {
+    using Moving = Normalizing::Moving;
+    const Shape& x = request.inputs[0];
+    Normalizing n{x, Shape(std::vector<int>(x.rank(), 1)), {}};
+    n.statistics.set(axis, x[axis]);
+    n.weights = n.statistics;
+    n.scale = options_.scale;
+    n.center = options_.center;
+    n.terms = static_cast<double>(x.elements()) / x[axis];
+    n.momentum = options_.momentum;
+    n.epsilon = options_.epsilon;
+    n.scale_of_sum = inverse_root(n.terms, n.epsilon);
+    n.moving = uses_batch(request) ? Moving::updated : Moving::used;
+    return n;
+  }
+
   /// The map of inference, over gamma, beta, moving mean and moving variance as far as they exist.
   Pointwise affine() const {
     int next = options_.scale + options_.center;
@@ -214,7 +237,7 @@ class BatchNormalization : public Layer {
 void register_batch_normalization(Registrar& r) {
   using O = BatchNormalizationOptions;
   Parameters<O> p;
-  p.add("axis", &O::axis, "axis that has statistics of its own; the last one only");
+  p.add("axis", &O::axis, "axis whose places have statistics of their own (0 is the batch)");
   p.add("momentum", &O::momentum, "part of the moving statistics that each step keeps")
       .min(0)
       .max(1);

@@ -114,7 +114,6 @@ namespace {
 void register_types(Registrar& r) {
   register_activation(r);
   register_activity_regularization(r);
-  register_axis_normalization(r);
   register_batch_normalization(r);
   register_concatenate(r);
   register_constant_operation(r);
@@ -127,7 +126,9 @@ void register_types(Registrar& r) {
   register_elu(r);
   register_flatten(r);
   register_global_pooling2d(r);
+  register_group_normalization(r);
   register_input(r);
+  register_layer_normalization(r);
   register_leaky_relu(r);
   register_local_response_normalization(r);
   register_merge(r);
@@ -143,11 +144,13 @@ void register_types(Registrar& r) {
   register_rescaling(r);
   register_reshape(r);
   register_resizing(r);
+  register_rms_normalization(r);
   register_separable_conv2d(r);
   register_slice(r);
   register_softmax(r);
   register_thresholded_relu(r);
   register_unary_operation(r);
+  register_unit_normalization(r);
   register_up_sampling2d(r);
   register_zero_padding2d(r);
 }

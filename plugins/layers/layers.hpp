@@ -14,7 +14,6 @@ namespace ocellus::layers {
 
 void register_activation(Registrar& r);
 void register_activity_regularization(Registrar& r);
-void register_axis_normalization(Registrar& r);
 void register_batch_normalization(Registrar& r);
 void register_concatenate(Registrar& r);
 void register_constant_operation(Registrar& r);
@@ -27,7 +26,9 @@ void register_dropout(Registrar& r);
 void register_elu(Registrar& r);
 void register_flatten(Registrar& r);
 void register_global_pooling2d(Registrar& r);
+void register_group_normalization(Registrar& r);
 void register_input(Registrar& r);
+void register_layer_normalization(Registrar& r);
 void register_leaky_relu(Registrar& r);
 void register_local_response_normalization(Registrar& r);
 void register_merge(Registrar& r);
@@ -43,11 +44,13 @@ void register_repeat_vector(Registrar& r);
 void register_rescaling(Registrar& r);
 void register_reshape(Registrar& r);
 void register_resizing(Registrar& r);
+void register_rms_normalization(Registrar& r);
 void register_separable_conv2d(Registrar& r);
 void register_slice(Registrar& r);
 void register_softmax(Registrar& r);
 void register_thresholded_relu(Registrar& r);
 void register_unary_operation(Registrar& r);
+void register_unit_normalization(Registrar& r);
 void register_up_sampling2d(Registrar& r);
 void register_zero_padding2d(Registrar& r);
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+
 #include "ocellus/core/registry.hpp"
 #include "plugins/layer_run.hpp"
 #include "reference/layers.hpp"
@@ -74,7 +76,10 @@ class Truth {
       weights_.push_back({t.shape, {t.values.begin(), t.values.end()}});
   }
 
-  std::vector<ReferenceTensor> forward() const { return forward(inputs_, weights_); }
+  const std::vector<ReferenceTensor>& forward() const {
+    if (forward_.empty()) forward_ = forward(inputs_, weights_);
+    return forward_;
+  }
   const ReferenceTensor& weight(size_t i) const { return weights_[i]; }
 
   /// Gradients that were added to `before` against central differences of sum(output * output
@@ -118,19 +123,42 @@ class Truth {
     return difference / (2 * h);
   }
 
+  /// Of a tensor of n elements: along every step-th element, and along all of them at once.
+  struct Slopes {
+    std::vector<double> single;
+    double all = 0;
+  };
+  static size_t step_of(size_t n) { return std::max<size_t>(1, n / 40); }
+  static std::vector<float> direction(size_t n) { return noise(n, 99); }
+
+  /// Computed once: they cost more than the layer's run, of which there are many.
+  const Slopes& slopes(const std::vector<ReferenceTensor>& list, size_t i) const {
+    const auto [found, is_new] = slopes_.try_emplace({&list, i});
+    Slopes& s = found->second;
+    if (!is_new) return s;
+    const size_t n = list[i].values.size();
+    for (size_t e = 0; e < n; e += step_of(n)) {
+      std::vector<double> one(n);
+      one[e] = 1;
+      s.single.push_back(slope(list, i, one));
+    }
+    const std::vector<float> all = direction(n);
+    s.all = slope(list, i, {all.begin(), all.end()});
+    return s;
+  }
+
   double excess_of(const std::vector<float>& actual, const std::vector<ReferenceTensor>& list,
                    size_t i, double before, double terms) const {
-    const size_t n = actual.size(), step = std::max<size_t>(1, n / 40);
+    const size_t n = actual.size();
+    const Slopes& truth = slopes(list, i);
     std::vector<float> found;
     std::vector<double> expected;
-    for (size_t e = 0; e < n; e += step) {
-      std::vector<double> direction(n);
-      direction[e] = 1;
+    for (size_t e = 0; e < n; e += step_of(n)) {
       found.push_back(actual[e]);
-      expected.push_back(before + slope(list, i, direction));
+      expected.push_back(before + truth.single[expected.size()]);
     }
-    const std::vector<float> all = noise(n, 99);
-    double sum = 0, along = slope(list, i, {all.begin(), all.end()});
+    const std::vector<float> all = direction(n);
+    double sum = 0, along = truth.all;
     for (size_t e = 0; e < n; ++e) {
       sum += actual[e] * all[e];
       along += before * all[e];
@@ -147,6 +175,8 @@ class Truth {
   LayerData data_;
   bool training_;
   std::vector<ReferenceTensor> inputs_, weights_;
+  mutable std::vector<ReferenceTensor> forward_;
+  mutable std::map<std::pair<const std::vector<ReferenceTensor>*, size_t>, Slopes> slopes_;
 };
 
 /// Nine boxes of a layer's output (corners, sides, middle; of random size) as a batch of windows of

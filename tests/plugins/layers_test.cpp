@@ -1,8 +1,11 @@
 // Every registered layer against its float64 reference, from one table of cases.
 
+#include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <set>
 #include <span>
+#include <stdexcept>
 
 #include "ocellus/core/h5.hpp"
 #include "ocellus/core/registry.hpp"
@@ -27,10 +30,22 @@ const Registry& registry() {
   return *r;
 }
 
-/// All cases, or while one works on a layer those of OCELLUS_TEST_LAYER alone.
+/// Whether the type belongs to the part of OCELLUS_TEST_PART, "1/2": of the table's types every
+/// second, from the first.
+bool is_in_part(const std::string& type) {
+  const char* part = std::getenv("OCELLUS_TEST_PART");
+  int number = 1, count = 1;
+  if (part && (std::sscanf(part, "%d/%d", &number, &count) != 2 || number < 1 || number > count))
+    throw std::runtime_error("OCELLUS_TEST_PART: expected \"1/2\" or the like");
+  const auto& types = largest_cases();
+  return std::distance(types.begin(), types.find(type)) % count == number - 1;
+}
+
+/// All cases, or those of a part, or while one works on a layer those of OCELLUS_TEST_LAYER alone.
 const std::vector<LayerCase>& chosen_cases() {
   static const std::vector<LayerCase> cases = [] {
     std::vector<LayerCase> list = layer_cases();
+    std::erase_if(list, [](const LayerCase& c) { return !is_in_part(c.type); });
     if (const char* type = std::getenv("OCELLUS_TEST_LAYER"))
       std::erase_if(list, [&](const LayerCase& c) { return c.type != std::string(type); });
     return list;

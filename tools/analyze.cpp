@@ -130,6 +130,7 @@ void analyze(Tool& tool) {
   const auto network = tool.place(tool.open_model(r.model));
   AnalysisContext context(tool.registry(), *network, tool.terminal, tool.terminal);
   read_inputs(tool, needs, r, context);
+  assume_classes(tool, *network, r.model);
   context.seed = static_cast<uint64_t>(tool.seed.value);
   context.budget_seconds = seconds_of(r.budget);
   context.target = target_of(r.target, context);

@@ -104,6 +104,7 @@ void predict(Tool& tool) {
   const Source source(tool, inputs, split);
   const auto network = tool.place(document);
   if (source.dataset()) adopt_classes(*network, *source.dataset());
+  assume_classes(tool, *network, model);
   const AnalysisContext context(tool.registry(), *network, tool.terminal, tool.terminal);
 
   Prediction p;

@@ -27,3 +27,37 @@ void clip_gradients(__global float* g, uint count, __global const float* squares
   for (int p = 0; p < parts; ++p) sum += squares[p];
   g[i] *= fmin(1.0f, norm / fmax(sqrt(sum), 1e-30f));
 }
+
+// Sums of l1 |w| + l2 w^2 over `length` of the `count` elements of a parameter: part p takes neighbours (blocks), or every
+// parts-th element, so that neighbours are read by neighbours.
+__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+void sum_penalty(__global const float* w, uint offset, uint count, float l1, float l2, uint parts, uint length, int blocks,
+                 __global float* sums, uint first) {
+  const uint p = get_global_id(0);
+  if (p >= parts) return;
+  const uint begin = blocks ? p * length : p;
+  const uint stride = blocks ? 1 : parts;
+  const uint n = min(length, (count - begin + stride - 1) / stride);
+  float sum = 0.0f;
+  for (uint i = 0; i < n; ++i) {
+    const float x = w[offset + begin + i * stride];
+    sum += l1 * fabs(x) + l2 * x * x;
+  }
+  sums[first + p] = sum;
+}
+
+__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+void add_penalty(__global float* losses, uint offset, uint count, __global const float* penalty) {
+  const uint i = get_global_id(0);
+  if (i < count) losses[offset + i] += penalty[0];
+}
+
+// g += l1 sign(w) + 2 l2 w
+__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
+void add_penalty_gradient(__global float* g, uint g_offset, __global const float* w, uint offset, uint count, float l1,
+                          float l2) {
+  const uint i = get_global_id(0);
+  if (i >= count) return;
+  const float x = w[offset + i];
+  g[g_offset + i] += l1 * sign(x) + 2.0f * l2 * x;
+}

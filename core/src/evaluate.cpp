@@ -47,6 +47,9 @@ Evaluation evaluate(const Registry& registry, Network& network, std::shared_ptr<
   training::check_classes(network, *data, feed.sparse_targets());
   training::Totals totals(device, 1 + static_cast<int>(metrics.size()), options.batch);
 
+  training::Penalty penalty(network);
+  penalty.measure(queue);
+
   Evaluation e;
   e.count = feed.size();
   std::map<int, std::unique_ptr<training::Pass>> passes;
@@ -65,7 +68,7 @@ Evaluation evaluate(const Registry& registry, Network& network, std::shared_ptr<
                                               std::vector{objective.output});
     Batch batch;
     feed.next(batch, pass->images());
-    pass->forward(batch, {0, 0, 0, batch.samples}, totals);
+    pass->forward(batch, {0, 0, 0, batch.samples}, totals, penalty);
     const Array scores = download(queue, pass->fetch(objective.output));
     if (e.scores.empty())
       e.scores = Array(scores.shape().with_batch(static_cast<int>(feed.size())), DType::f32);

@@ -2,6 +2,7 @@
 #include "ocellus/core/model.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -106,13 +107,51 @@ bool is_recognized(const Registry& registry, const fs::path& file) {
   });
 }
 
+// "layer 'a' (Conv2D): it" and "layer 'b' (Conv2D): it" become one line: "2 layers ('a', 'b';
+// Conv2D): it".
+std::vector<std::string> merge_layer_warnings(const std::vector<std::string>& warnings) {
+  constexpr std::string_view start = "layer '";
+  constexpr size_t named = 3;
+  struct Group {
+    std::string text, type, rest;
+    std::vector<std::string> layers;
+  };
+  std::vector<Group> groups;
+  for (const std::string& w : warnings) {
+    const size_t quote = w.starts_with(start) ? w.find("' (", start.size()) : std::string::npos;
+    const size_t end = quote == std::string::npos ? quote : w.find(')', quote);
+    if (end == std::string::npos) {
+      groups.push_back({w, {}, {}, {}});
+      continue;
+    }
+    const std::string type = w.substr(quote + 3, end - quote - 3), rest = w.substr(end + 1);
+    auto group = std::ranges::find_if(groups, [&](const Group& g) {
+      return !g.layers.empty() && g.type == type && g.rest == rest;
+    });
+    if (group == groups.end()) group = groups.insert(group, {w, type, rest, {}});
+    group->layers.push_back(w.substr(start.size() - 1, quote + 1 - (start.size() - 1)));
+  }
+  std::vector<std::string> merged;
+  for (Group& g : groups) {
+    const size_t count = g.layers.size();
+    if (count > named) g.layers.resize(named);
+    merged.push_back(count < 2
+                         ? g.text
+                         : fmt::format("{} layers ({}{}; {}){}", count, fmt::join(g.layers, ", "),
+                                       count > named ? ", ..." : "", g.type, g.rest));
+  }
+  return merged;
+}
+
 ModelDocument open_file(const Registry& registry, const fs::path& file, bool trust) {
   // JSON is the short form, where no format knows it as its own.
   if (looks_like_json(file) && !is_recognized(registry, file))
     return open_short_form(registry, file);
   // The library under a format may crash on a damaged file: then it does so in a child.
   if (!trust) trial_read(file, [&] { format_of(registry, file)->read(file, registry); });
-  return format_of(registry, file)->read(file, registry);
+  ModelDocument document = format_of(registry, file)->read(file, registry);
+  document.warnings = merge_layer_warnings(document.warnings);
+  return document;
 }
 
 void load_weights(const Registry& registry, const fs::path& file, const ModelRequest& request,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/evaluation.hpp"
@@ -32,6 +34,38 @@ class DrawnItems : public Dataset {
  private:
   std::shared_ptr<const Dataset> data_;
   std::vector<int64_t> items_;
+};
+
+/// Keeps what was read, as far as it fits: the trials ask for the same batches again and again.
+class KeptItems : public Dataset {
+ public:
+  explicit KeptItems(std::shared_ptr<const Dataset> data) : data_(std::move(data)) {}
+  int64_t size() const override { return data_->size(); }
+  Shape item_shape() const override { return data_->item_shape(); }
+  DType item_type() const override { return data_->item_type(); }
+  std::vector<std::string> classes() const override { return data_->classes(); }
+  void read(std::span<const int64_t> indices, Samples& out) const override {
+    const std::vector<int64_t> key(indices.begin(), indices.end());
+    const std::lock_guard lock(mutex_);
+    if (const auto kept = batches_.find(key); kept != batches_.end()) {
+      out = kept->second;
+      return;
+    }
+    data_->read(indices, out);
+    const size_t bytes = out.images.bytes().size();
+    if (bytes_ + bytes > most_bytes) return;
+    bytes_ += bytes;
+    batches_[key] = out;
+  }
+  std::string describe(int64_t index) const override { return data_->describe(index); }
+  std::vector<std::string> warnings() const override { return data_->warnings(); }
+
+ private:
+  static constexpr size_t most_bytes = size_t{1} << 30;
+  std::shared_ptr<const Dataset> data_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::vector<int64_t>, Samples> batches_;
+  mutable size_t bytes_ = 0;
 };
 
 bool same(const Preprocessing& a, const Preprocessing& b, int channels) {
@@ -89,6 +123,7 @@ std::vector<PreprocessingTrial> try_preprocessings(const Registry& registry, Net
         "a preprocessing is found for models of one image; this one takes {}",
         network.inputs().size() == 1 ? input.str()
                                      : fmt::format("{} inputs", network.inputs().size())));
+  data = std::make_shared<KeptItems>(std::move(data));
   std::vector<PreprocessingTrial> trials = candidates(input.channels(), stored);
   const std::optional<Preprocessing> before = network.preprocessing;
   for (PreprocessingTrial& t : trials) {

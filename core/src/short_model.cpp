@@ -4,6 +4,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/graph_builder.hpp"
 #include "ocellus/core/model.hpp"
+#include "ocellus/core/regularizers.hpp"
 #include "ocellus/core/text.hpp"
 
 namespace ocellus {
@@ -66,9 +67,27 @@ class ShortModel {
     else
       inputs.push_back(builder_.last());
     for (const char* key : {"name", "trainable", "inputs"}) given.erase(key);
+    const Json foreign = take_regularizers(given, where);
     check_parameters(type, given, where);
     builder_.add(type, std::move(given.as_object()), std::move(inputs), name);
     builder_.record().trainable = trainable;
+    builder_.record().foreign = foreign;
+  }
+
+  // Takes "kernel_regularizer" and its like, which are the Trainer's and not the layer's.
+  static Json take_regularizers(Json& given, const std::string& where) {
+    Json taken = Json::object();
+    for (const auto& [key, value] : given.as_object()) {
+      if (!is_regularizer_key(key)) continue;
+      if (!parse_regularizer(value))
+        throw UsageError(fmt::format(
+            "{}: {} = {}: expected \"l1\", \"l2\", \"l1_l2\" or {{\"class_name\": \"L2\", "
+            "\"config\": {{\"l2\": 1e-4}}}}",
+            where, key, value.dump()));
+      taken[key] = value;
+    }
+    for (const auto& [key, value] : taken.as_object()) given.erase(key);
+    return taken;
   }
 
   // A misspelt word is told here, with its line, and not when the network is built.

@@ -106,6 +106,7 @@ struct Trainer::State {
       slots.back().zero(queue);
     }
     optimizer_op = optimizer->prepare(*device, layout);
+    penalty = std::make_unique<training::Penalty>(network);
     if (options.clip_norm > 0)
       clipping = std::make_unique<training::Clipping>(*device, layout, options.clip_norm);
   }
@@ -133,8 +134,10 @@ struct Trainer::State {
     RunContext run{options.seed, static_cast<uint32_t>(position.iteration), 0, {}};
     augmentation->next(*feed, batch, p.images(), run);
     run.samples = batch.samples;
-    p.forward(batch, run, *totals);
+    penalty->measure(queue);
+    p.forward(batch, run, *totals, *penalty);
     p.backward(gradients);
+    penalty->add_gradient(queue, gradients);
     if (clipping) clipping->run(queue, gradients);
     queue.set_label("optimizer");
     optimizer_op->step(queue, {network.values(), gradients, slots, position.iteration + 1,
@@ -230,13 +233,14 @@ struct Trainer::State {
 
   void validate(EpochRecord& record, Progress& progress, Log& log) {
     validation_totals->clear(queue);
+    penalty->measure(queue);
     validation_feed->start(0);
     int64_t done = 0;
     while (const int count = validation_feed->next_count()) {
       Pass& p = pass(validation_passes, *validation_feed, count, false);
       Batch batch;
       validation_feed->next(batch, p.images());
-      p.forward(batch, {options.seed, 0, 0, batch.samples}, *validation_totals);
+      p.forward(batch, {options.seed, 0, 0, batch.samples}, *validation_totals, *penalty);
       if (++done % 4 == 0) {
         in_flight.wait();
         in_flight = queue.record();
@@ -406,6 +410,7 @@ struct Trainer::State {
   Arenas gradients;
   std::vector<Arenas> slots;
   std::unique_ptr<training::Clipping> clipping;
+  std::unique_ptr<training::Penalty> penalty;
   std::unique_ptr<Augmentation> augmentation;
   std::unique_ptr<Totals> totals, validation_totals;
   std::map<int, std::unique_ptr<Pass>> training_passes, validation_passes;  ///< by batch size

@@ -9,6 +9,7 @@
 #include "keras.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/graph_builder.hpp"
+#include "ocellus/core/regularizers.hpp"
 
 namespace ocellus::keras {
 namespace {
@@ -313,6 +314,7 @@ class LayerReader {
     // Random layers do nothing in inference, whatever their factors; training says what it lacks.
     if (layer_.type.starts_with("Random")) return;
     if (is_neutral(value) || is_harmless(key) || key.ends_with("_initializer")) return;
+    if (is_regularizer_key(key) && parse_regularizer(value)) return;  // the Trainer reads it there
     reading_.warnings.push_back(
         fmt::format("layer '{}' ({}): {} = {} is not known here: kept in the file, without effect",
                     layer_.name, layer_.type, key, value.dump()));

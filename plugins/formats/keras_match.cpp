@@ -13,6 +13,11 @@
 namespace ocellus::keras {
 namespace {
 
+std::string flat(std::string path) {
+  std::ranges::replace(path, '/', '_');
+  return path;
+}
+
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // What a layer of the model needs. Shapes are empty where nothing tells them.
@@ -119,11 +124,16 @@ class Matcher {
     return names;
   }
 
-  // By its path; else by its own name, if only one layer of the file has it.
+  // By its path; else by its path with '_' for '/': older Kerases called DenseNet's layers
+  // "conv1/conv", and nested models are flattened so; else by its own name, if only one layer of
+  // the file has it.
   const Group* find(const std::string& path) const {
+    for (const Group& g : groups_)
+      if (g.name == path) return &g;
+    for (const Group& g : groups_)
+      if (flat(g.name) == flat(path)) return &g;
     const Group* found = nullptr;
     for (const Group& g : groups_) {
-      if (g.name == path) return &g;
       if (last_part(g.name) != last_part(path)) continue;
       if (found) return nullptr;
       found = &g;

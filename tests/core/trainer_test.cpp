@@ -350,6 +350,78 @@ BOOST_AUTO_TEST_CASE(wrong_data_are_refused) {
   BOOST_CHECK_EXCEPTION(make(o), UsageError, says("learning_rate"));
 }
 
+namespace {
+
+/// Two trained layers around a frozen one, with `regularizers` or without.
+std::unique_ptr<Network> dense_net(bool regularizers) {
+  const auto json = [](const char* text) { return Json::parse(text, "test"); };
+  GraphBuilder b("dense");
+  b.input({8, 8, 1});
+  b.add("Flatten");
+  for (const int units : {60, 7, 4}) {
+    b.add("Dense", {{"units", units}, {"activation", units == 4 ? "softmax" : "tanh"}},
+          "dense_" + std::to_string(units));
+    LayerRecord& r = b.record();
+    r.trainable = units != 7;
+    if (!regularizers) continue;
+    r.foreign["kernel_regularizer"] =
+        units == 4 ? json(R"({"class_name": "L2", "config": {"l2": 0.05}})")
+                   : json(R"({"class_name": "L1L2", "config": {"l1": 0.003, "l2": 0.02}})");
+    if (units == 4) r.foreign["bias_regularizer"] = "l1";
+    r.foreign["activity_regularizer"] = "l2";  // not of a parameter: no effect
+  }
+  auto n = std::make_unique<Network>(world().registry, b.finish());
+  n->preprocessing = Preprocessing::named("unit");
+  n->place(world().device, 3);
+  randomize(*n);
+  return n;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(regularizers_add_to_loss_and_gradient) {
+  // One step of plain SGD, with and without: the difference is theirs alone.
+  const auto data = std::make_shared<Bars>(32);
+  TrainingOptions o;
+  o.epochs = 1;
+  o.batch = 32;
+  o.optimizer = "SGD";
+  constexpr double rate = 0.5;
+  o.optimizer_parameters["learning_rate"] = rate;
+  const auto plain = dense_net(false), regular = dense_net(true);
+  const auto before = regular->read_weights();
+  const double evaluated = evaluate(world().registry, *regular, data, 32, "", {}, silent).loss;
+  const double loss = Trainer(world().registry, *plain, data, data, o).run(silent, quiet)[0].loss;
+  const EpochRecord record =
+      Trainer(world().registry, *regular, data, data, o).run(silent, quiet)[0];
+  const auto without = plain->read_weights(), with = regular->read_weights();
+
+  double penalty = 0;
+  for (size_t l = 0; l < before.size(); ++l)
+    for (size_t i = 0; i < before[l].values.size(); ++i) {
+      const bool kernel = before[l].names[i] == "kernel";
+      double l1 = 0, l2 = 0;
+      if (before[l].layer == "dense_60" && kernel) l1 = 0.003, l2 = 0.02;
+      if (before[l].layer == "dense_4") (kernel ? l2 : l1) = kernel ? 0.05 : 0.01;
+      const auto w = before[l].values[i].f32();
+      double worst = 0;
+      for (size_t k = 0; k < w.size(); ++k) {
+        penalty += l1 * std::abs(double(w[k])) + l2 * w[k] * w[k];
+        const double expected = -rate * (l1 * (w[k] > 0 ? 1 : w[k] < 0 ? -1 : 0) + 2 * l2 * w[k]);
+        const double difference =
+            double(with[l].values[i].f32()[k]) - without[l].values[i].f32()[k];
+        worst = std::max(worst, std::abs(difference - expected));
+      }
+      BOOST_CHECK_MESSAGE(worst < 1e-6,
+                          before[l].layer << "/" << before[l].names[i] << " " << worst);
+    }
+  BOOST_TEST(penalty > 0.1);
+  BOOST_TEST(std::abs(record.loss - loss - penalty) < 1e-5 * record.loss);
+  BOOST_TEST(std::abs(evaluated - record.loss) < 1e-5 * record.loss);
+  const double after = evaluate(world().registry, *regular, data, 32, "", {}, silent).loss;
+  BOOST_TEST(std::abs(record.validation_loss - after) < 1e-5 * after);
+}
+
 BOOST_AUTO_TEST_CASE(clipping_bounds_the_step) {
   // Plain SGD with rate 1: the change of all weights together is the clipped gradient's norm.
   const auto data = std::make_shared<Bars>(32);

@@ -195,14 +195,17 @@ BOOST_AUTO_TEST_CASE(keys_of_others_are_kept) {
   ModelDocument d = open(fixtures / "keras3" / "sequential_cnn.h5");
   d.graph.layers[1].foreign["kernel_regularizer"] =
       Json::parse(R"({"class_name": "L2", "config": {"l2": 0.01}})", "test");
+  for (const size_t l : {1, 4})  // the same of two layers is one warning
+    d.graph.layers[l].foreign["kernel_constraint"] =
+        Json::parse(R"({"class_name": "MaxNorm", "config": {"max_value": 0.5}})", "test");
   d.graph.layers[1].foreign["bias_constraint_flag"] = false;  // neutral: passes without a word
   SilentLog quiet;
   save_model(world().registry, d, (dir / "m.h5").string(), quiet);
   Lines log;
   const ModelDocument e = open(dir / "m.h5", log);
   BOOST_REQUIRE_EQUAL(log.warnings.size(), 1u);
-  BOOST_TEST((holds(log.warnings[0], "conv2d") && holds(log.warnings[0], "kernel_regularizer") &&
-              holds(log.warnings[0], "0.01")),
+  BOOST_TEST((holds(log.warnings[0], "2 layers") && holds(log.warnings[0], "conv2d") &&
+              holds(log.warnings[0], "kernel_constraint") && holds(log.warnings[0], "0.5")),
              log.warnings[0]);
   BOOST_TEST((e.graph.layers[1].foreign.at("kernel_regularizer") ==
               d.graph.layers[1].foreign.at("kernel_regularizer")));

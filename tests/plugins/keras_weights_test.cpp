@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ocellus/core/error.hpp"
+#include "ocellus/core/file.hpp"
 #include "plugins/keras_testing.hpp"
 
 using namespace ocellus;
@@ -130,4 +131,26 @@ BOOST_AUTO_TEST_CASE(another_number_of_layers_is_refused) {
   // Weights alone are no model.
   const auto asks_for_model = [](const DataError& e) { return holds(e.what(), "name the model"); };
   BOOST_CHECK_EXCEPTION(open(containers2 / "adam.legacy.h5"), DataError, asks_for_model);
+}
+
+BOOST_AUTO_TEST_CASE(names_with_a_slash) {
+  // Keras 2 called DenseNet's first layers "conv1/conv" and "conv1/bn", Keras 3 "conv1_conv" and
+  // "conv1_bn".
+  TemporaryDirectory dir;
+  const Array kernel(Shape{1, 1, 1, 2}, std::vector<float>{3, 4});
+  const fs::path weights = dir / "old.h5", model = dir / "new.json";
+  H5Writer::write(weights, [&](H5Writer& h5) {
+    h5.attribute("/", "layer_names", std::vector<std::string>{"conv1/conv", "conv2/conv"});
+    for (const char* layer : {"/conv1/conv", "/conv2/conv"}) {
+      h5.group(layer);
+      h5.attribute(layer, "weight_names", std::vector<std::string>{"kernel:0"});
+      h5.dataset(std::string(layer) + "/kernel:0", kernel);
+    }
+  });
+  write_atomically(model, std::string_view(R"({"input": [2, 2, 1], "layers": [
+    ["Conv2D", {"filters": 2, "kernel_size": 1, "use_bias": false, "name": "conv1_conv"}]]})"));
+  Lines log;
+  const ModelDocument d = open_with(model, weights, {.by_name = true}, log);
+  BOOST_REQUIRE_EQUAL(d.weights.size(), 1u);
+  BOOST_TEST(same_bits(d.weights[0].values[0], kernel));
 }

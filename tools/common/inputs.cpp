@@ -7,6 +7,7 @@
 
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/image.hpp"
+#include "ocellus/core/published.hpp"
 #include "ocellus/core/text.hpp"
 
 namespace ocellus::tools {
@@ -26,6 +27,25 @@ bool is_data_address(const Registry& registry, const std::string& word) {
 
 void adopt_classes(Network& network, const Dataset& dataset) {
   if (network.classes.empty()) network.classes = dataset.classes();
+}
+
+void assume_classes(Tool& tool, Network& network, const std::string& model) {
+  if (!network.classes.empty() || network.outputs().size() != 1) return;
+  const Shape& output = network.shape(network.outputs()[0]);
+  if (output.rank() != 2 || output.channels() == 1) return;
+  constexpr int imagenet = 1000;
+  if (output.channels() == imagenet) network.classes = imagenet_classes();
+  if (!network.classes.empty())
+    return tool.terminal.info(fmt::format(
+        "class names: ImageNet's (assumed, the model names none of its {} classes)", imagenet));
+  const std::string store = fs::is_regular_file(model)
+                                ? fmt::format("'ocellus set {} --classes FILE' stores them", model)
+                                : "a model file can store them";
+  tool.terminal.info(fmt::format(
+      "class names: none in the model, so classes are numbers; {}{}", store,
+      output.channels() == imagenet
+          ? "; ImageNet's are taken from the cache, 'ocellus fetch imagenet-classes' brings them"
+          : ""));
 }
 
 Array load_image(const Registry& registry, const std::string& file, const Network& network) {

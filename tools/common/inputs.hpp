@@ -20,6 +20,9 @@ bool is_data_address(const Registry& registry, const std::string& word);
 
 /// A network without class names takes those of the data.
 void adopt_classes(Network& network, const Dataset& dataset);
+/// A network that still has none, though its output looks like classes: those of ImageNet where
+/// there are 1000 and the cache has the names. Says what it assumed, or how names are given.
+void assume_classes(Tool& tool, Network& network, const std::string& model);
 
 /// An image file brought to the network's input: its channels, and its size by the model's resize
 /// rule. u8 (H, W, C).

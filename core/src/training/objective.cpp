@@ -101,7 +101,8 @@ Pass::Pass(Network& network, const Objective& objective, const Batches& data, in
         device, request(objective.metric_tensor(m), objective.metric_on_logits[m])));
 }
 
-void Pass::forward(const Batch& batch, const RunContext& run, Totals& totals) {
+void Pass::forward(const Batch& batch, const RunContext& run, Totals& totals,
+                   const Penalty& penalty) {
   execution_.forward(run);
   if (!loss_) return;
   opencl::Queue& queue = network_.device().compute();
@@ -116,6 +117,7 @@ void Pass::forward(const Batch& batch, const RunContext& run, Totals& totals) {
   }
   queue.set_label("loss");
   loss_->run(queue, args);
+  penalty.add_to(queue, args.per_sample);
   args.gradient = {};
   for (size_t m = 0; m < metrics_.size(); ++m) {
     args.prediction = execution_.fetch(objective_.metric_tensor(m));

@@ -7,6 +7,7 @@
 #include "ocellus/core/batches.hpp"
 #include "ocellus/core/execution.hpp"
 #include "ocellus/core/loss.hpp"
+#include "training/penalty.hpp"
 #include "training/totals.hpp"
 
 namespace ocellus::training {
@@ -39,7 +40,8 @@ class Pass {
   Tensor images() const { return execution_.feed(); }
   Tensor fetch(std::string_view name) const { return execution_.fetch(name); }
   /// images() have been filled; the values of the batch go to `totals`, and are added there.
-  void forward(const Batch& batch, const RunContext& run, Totals& totals);
+  /// `penalty` has been measured, and is part of each loss.
+  void forward(const Batch& batch, const RunContext& run, Totals& totals, const Penalty& penalty);
   /// Gradients of the batch's mean loss; forward() came before.
   void backward(const Arenas& gradients);
   /// What runs, for the log.

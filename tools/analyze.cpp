@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "inputs.hpp"
 #include "ocellus/core/analyzer.hpp"
@@ -23,18 +22,6 @@ struct Request {
   std::string budget;
   bool png = false, csv = false;
 };
-
-// "90", "90s", "10m", "1h" in seconds.
-double seconds_of(const std::string& text) {
-  if (text.empty()) return 0;
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const std::string unit(end, text.data() + text.size());
-  const double factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
-  if (error != std::errc() || factor == 0 || value < 0)
-    throw UsageError(fmt::format("--budget {}: expected a time, as 90s, 10m or 1h", text));
-  return value * factor;
-}
 
 TargetChoice target_of(const std::string& text, const AnalysisContext& context) {
   if (text.empty()) return {TargetChoice::Kind::label_or_predicted, 0};
@@ -132,7 +119,7 @@ void analyze(Tool& tool) {
   read_inputs(tool, needs, r, context);
   assume_classes(tool, *network, r.model);
   context.seed = static_cast<uint64_t>(tool.seed.value);
-  context.budget_seconds = seconds_of(r.budget);
+  context.budget_seconds = seconds_of("--budget", r.budget);
   context.target = target_of(r.target, context);
   const fs::path folder = tool.output_folder(name, r.model);
   write_report(tool, info, r, analyzer->run(context), folder);

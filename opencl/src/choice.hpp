@@ -28,6 +28,14 @@ std::vector<std::string> names_of(const Entries& entries) {
   return names;
 }
 
+/// Puts the entry called `name` first, where there is one: what was measured goes before the rule.
+template <class Entry>
+void prefer(std::vector<Entry>& able, const std::string& name) {
+  const auto found =
+      std::find_if(able.begin(), able.end(), [&](const Entry& e) { return name == e->name; });
+  if (found != able.end()) std::rotate(able.begin(), found, found + 1);
+}
+
 /// The entry called `name`, the first if `name` is empty. Throws Error that lists the names.
 template <class Entries>
 const auto& chosen(const Entries& able, const std::string& name, const char* what) {

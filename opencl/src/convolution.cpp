@@ -6,6 +6,7 @@
 
 #include "choice.hpp"
 #include "convolution_algorithm.hpp"
+#include "ocellus/opencl/tuning.hpp"
 
 namespace ocellus::opencl {
 namespace {
@@ -18,9 +19,19 @@ const auto& entries() {
   return kEntries;
 }
 
+TuningProblem tuning_problem(const ConvolutionProblem& problem, ConvolutionPass pass) {
+  using Pass = TuningProblem::Pass;
+  return {pass == ConvolutionPass::forward         ? Pass::forward
+          : pass == ConvolutionPass::backward_data ? Pass::backward_data
+                                                   : Pass::backward_weights,
+          problem};
+}
+
 auto able(const Device& device, const ConvolutionProblem& problem, ConvolutionPass pass) {
-  return ranked(entries(),
-                [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
+  auto list = ranked(entries(),
+                     [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
+  prefer(list, TuningTable::of(device.info()).choice(tuning_problem(problem, pass)));
+  return list;
 }
 
 void check_problem(const ConvolutionProblem& p) {
@@ -66,6 +77,7 @@ struct Plan {
     check_problem(p);
     if (pass != ConvolutionPass::forward && !p.epilogue.empty())
       throw Error("convolution: only the forward pass takes an epilogue");
+    if (wanted.empty()) TuningTable::of(device.info()).note(tuning_problem(p, pass));
     const auto list = able(device, p, pass);
     const ConvolutionEntry& entry = chosen(list, wanted, "convolution");
     name = entry.name;

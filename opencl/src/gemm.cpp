@@ -6,6 +6,7 @@
 
 #include "choice.hpp"
 #include "gemm_algorithm.hpp"
+#include "ocellus/opencl/tuning.hpp"
 
 namespace ocellus::opencl {
 namespace {
@@ -16,7 +17,9 @@ const auto& entries() {
 }
 
 auto able(const Device& device, const GemmProblem& problem) {
-  return ranked(entries(), [&](const GemmEntry& e) { return e.rank(device, problem); });
+  auto list = ranked(entries(), [&](const GemmEntry& e) { return e.rank(device, problem); });
+  prefer(list, TuningTable::of(device.info()).choice(TuningProblem(problem)));
+  return list;
 }
 
 /// A matrix of rows x columns must lie within its buffer.
@@ -52,6 +55,7 @@ Gemm::Gemm(Device& device, const GemmProblem& problem, const std::string& algori
   if (problem.m < 1 || problem.n < 1 || problem.k < 1)
     throw Error(fmt::format("gemm: m, n, k = {}, {}, {} must be positive", problem.m, problem.n,
                             problem.k));
+  if (algorithm.empty()) TuningTable::of(device.info()).note(TuningProblem(problem));
   const auto list = able(device, problem);
   const GemmEntry& entry = chosen(list, algorithm, "gemm");
   state_ = std::make_unique<State>(State{problem, entry.name, entry.make(device, problem)});

@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
+
+#include "ocellus/core/error.hpp"
 
 namespace ocellus::tools {
 namespace {
@@ -44,6 +47,17 @@ std::string human_seconds(double s) {
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{}m {:02}s", whole / 60, whole % 60);
   return fmt::format("{}h {:02}m", whole / 3600, whole / 60 % 60);
+}
+
+double seconds_of(const std::string& flag, const std::string& text) {
+  if (text.empty()) return 0;
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string unit(end, text.data() + text.size());
+  const double factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : 0;
+  if (error != std::errc() || factor == 0 || value < 0)
+    throw UsageError(fmt::format("{} {}: expected a time, as 90s, 10m or 1h", flag, text));
+  return value * factor;
 }
 
 Terminal::Terminal() : is_terminal_(isatty(STDERR_FILENO)) {}

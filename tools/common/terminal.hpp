@@ -47,5 +47,7 @@ class Terminal : public Progress, public Log {
 
 /// "1m 04s", "12 s", "0.3 s"
 std::string human_seconds(double seconds);
+/// "90", "90s", "10m", "1h" in seconds; 0 for an empty text. Throws UsageError naming `flag`.
+double seconds_of(const std::string& flag, const std::string& text);
 
 }  // namespace ocellus::tools

@@ -10,6 +10,7 @@
 #include "ocellus/core/abi.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/opencl/profiler.hpp"
+#include "ocellus/opencl/tuning.hpp"
 
 namespace ocellus::tools {
 namespace fs = std::filesystem;
@@ -102,6 +103,10 @@ std::shared_ptr<opencl::Device> Tool::device() {
     const opencl::DeviceInfo& i = device_->info();
     terminal.info(fmt::format("device: {} ({}, {}, driver {}, {} kernels)", i.name, i.type_name(),
                               i.platform, i.driver, opencl::to_string(i.family)));
+    const opencl::TuningTable& tuned = opencl::TuningTable::of(i);
+    if (!tuned.complaint().empty()) terminal.warning(tuned.complaint());
+    terminal.debug(
+        fmt::format("algorithms: by the rule, but for {} problems that were tuned", tuned.size()));
   }
   return device_;
 }

@@ -24,7 +24,7 @@ using opencl::TuningTable;
 struct Options {
   std::vector<std::string> models;
   int batch = 1;
-  bool training = false, clear = false;
+  bool training = false, clear = false, list = false;
   std::string budget = "60s", limit = "20s";
 };
 
@@ -169,6 +169,25 @@ void clear(Tool& tool) {
     tool.print(fmt::format("{} problems forgotten", known));
 }
 
+// What models ask of the device, and which algorithm answers.
+void list(Tool& tool, const Options& o) {
+  const std::vector<TuningProblem> problems = collect(tool, o);
+  const TuningTable& table = TuningTable::of(tool.device()->info());
+  Json rows = Json::list();
+  std::vector<std::vector<std::string>> cells;
+  for (const TuningProblem& p : problems) {
+    const std::string algorithm = p.algorithms(*tool.device()).at(0);
+    const bool tuned = table.choice(p) == algorithm;
+    rows.push_back(Json::Object{{"problem", p.text()}, {"algorithm", algorithm}, {"tuned", tuned}});
+    cells.push_back({p.text(), algorithm, tuned ? "tuned" : "rule"});
+  }
+  tool.terminal.finish_line();
+  if (tool.json)
+    tool.print(rows);
+  else
+    tool.print(format_table({"problem", "algorithm", "chosen by"}, cells));
+}
+
 void tune_all(Tool& tool, const Options& o, double limit) {
   Terminal& terminal = tool.terminal;
   std::vector<TuningProblem> problems = collect(tool, o);
@@ -232,6 +251,7 @@ void tune(Tool& tool) {
   tool.line.flag("budget", o.budget,
                  "time that it may take, as 60s or 10m; the next call goes on with what is left");
   tool.line.flag("limit", o.limit, "time that one candidate may take, compiling included");
+  tool.line.flag("list", o.list, "time nothing: say which algorithm does which problem");
   tool.line.flag("clear", o.clear, "forget what was tuned on this device, and end");
   tool.declare_model();
   tool.parse();
@@ -241,6 +261,7 @@ void tune(Tool& tool) {
   if (o.clear && !o.models.empty())
     throw UsageError("--clear forgets all that was tuned on the device: it goes without a MODEL");
   if (o.clear) return clear(tool);
+  if (o.list) return list(tool, o);
   tune_all(tool, o, limit);
 }
 

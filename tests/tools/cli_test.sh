@@ -39,7 +39,7 @@ refuses 2 "did you mean 'fashion-mnist'?" ocellus evaluate lenet5 fasion-mnist
 refuses 3 "no such file" ocellus plugins --plugin nowhere.so
 refuses 2 "no plugin has a type" ocellus plugins Conv2E
 [[ ! -e never ]] || fail "a refused training left a folder"
-for verb in devices plugins summary train evaluate predict features analyze selftest bench fetch; do
+for verb in devices plugins summary train evaluate predict features analyze selftest bench fetch tune; do
   ocellus "$verb" --help >help.txt || fail "$verb --help"
   expect help.txt "usage: ocellus $verb"
   expect help.txt "--device"

@@ -76,6 +76,15 @@ refuses 5 "fake.jpg" ocellus predict lenet5 fake.jpg
 printf 'not a model' >fake.h5
 refuses 5 "fake.h5" ocellus summary fake.h5
 refuses 5 "nowhere.png" ocellus predict lenet5 nowhere.png
+# Class names that a model of 1000 classes lacks are ImageNet's, where the cache has them.
+base64 -d <<<'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNwaDgAAAKEAYEml6crAAAAAElFTkSuQmCC' >dot.png
+mkdir -p names/published/imagenet-classes
+{ printf '{"0": ["n0", "name 0"]'; for i in {1..999}; do printf ', "%d": ["n%d", "name %d"]' $i $i $i; done; printf '}'; } >names/published/imagenet-classes/imagenet_class_index.json
+OCELLUS_CACHE="$work/names" ocellus predict '1x1x3: dense(1000)' dot.png --top 1 >predict.txt 2>err.txt
+expect predict.txt ' name [0-9]'
+expect err.txt "class names: ImageNet's (assumed"
+OCELLUS_CACHE="$work/names" ocellus predict '1x1x3: dense(10)' dot.png --top 1 >predict.txt 2>err.txt
+expect predict.txt 'class [0-9]'
 
 # --- Results: a model that learnt, JSON alone on standard output, nothing overwritten
 ocellus train --model "$net" --data "$data" --epochs 6 --batch 20 --seed 3 --out run --json >train.json 2>train.log

@@ -38,11 +38,11 @@ void assume_classes(Tool& tool, Network& network, const std::string& model) {
   if (!network.classes.empty())
     return tool.terminal.info(fmt::format(
         "class names: ImageNet's (assumed, the model names none of its {} classes)", imagenet));
-  const std::string store = fs::is_regular_file(model)
-                                ? fmt::format("'ocellus set {} --classes FILE' stores them", model)
-                                : "a model file can store them";
+  if (!fs::is_regular_file(model)) return;  // no file that could store them
   tool.terminal.info(fmt::format(
-      "class names: none in the model, so classes are numbers; {}{}", store,
+      "class names: none in the model, so classes are numbers; 'ocellus set {} --classes FILE' "
+      "stores them{}",
+      model,
       output.channels() == imagenet
           ? "; ImageNet's are taken from the cache, 'ocellus fetch imagenet-classes' brings them"
           : ""));

@@ -74,8 +74,13 @@ class Tuner {
     // On any device the naive one is the last resort.
     if (names.size() > 1) std::erase(names, "naive");
     std::map<std::string, double> ms;
+    const auto out = [&](const std::string& name) {
+      return name != row.rule && strikes_[{problem.pass(), name}] >= kStrikes;
+    };
+    // Those that did badly with other problems get their chance where nothing else fits.
+    std::ranges::stable_partition(names, std::not_fn(out));
     for (const std::string& name : names)
-      if (strikes_[{problem.pass(), name}] < kStrikes) attempt(row, name, ms);
+      if (ms.empty() || !out(name)) attempt(row, name, ms);
     if (ms.empty()) return {};
     // Whoever beat the rule's choice does it once more: chance must not decide.
     if (const auto best = fastest(ms); best != row.rule && ms.contains(row.rule)) {

@@ -6,6 +6,8 @@ namespace ocellus::opencl {
 namespace {
 
 constexpr int kPanels = 10;  // PANELS of the kernel
+/// From so many rows on, B is put into strips once instead of by each block of rows.
+constexpr int kPackFrom = 4 * kPanels * 12;
 
 class GemmVector : public GemmAlgorithm {
  public:
@@ -14,6 +16,11 @@ class GemmVector : public GemmAlgorithm {
     std::string options = tile_.options();
     if (p_.transpose_a) options += " -DTRANSPOSE_A";
     if (p_.transpose_b) options += " -DTRANSPOSE_B";
+    packs_ = p_.m >= kPackFrom && !p_.transpose_b;
+    if (packs_) {
+      options += " -DPACKED_B";
+      pack_ = device.kernel(kernels::convolution_pack_cl(), "convolution_pack");
+    }
     kernel_ = device.kernel(kernels::gemm_vector_cl().with_preamble(generate(p_.epilogue)),
                             "gemm_vector", options);
     rows_ = (p_.m + tile_.rows - 1) / tile_.rows;
@@ -24,10 +31,18 @@ class GemmVector : public GemmAlgorithm {
                                p_.k * (p_.transpose_b ? 20.0 : 4.0));
   }
 
+  size_t workspace_bytes() const override {
+    return packs_ ? sizeof(float) * p_.k * columns_ * tile_.columns() : 0;
+  }
+
   void run(Queue& queue, const Call& c) const override {
+    if (packs_)
+      pack_(queue, {{size_t(columns_), 1, 1}, {1, 1, 1}}, p_.k, p_.n, static_cast<int>(c.b.stride),
+            tile_.columns(), c.b.buffer, c.b.offset, c.workspace);
+    const Operand b = packs_ ? Operand{c.workspace, 0, 0} : c.b;
     Arguments args;
     args.add(p_.m).add(p_.n).add(p_.k);
-    for (const Operand& x : {c.a, c.b, c.c}) args.add(x.buffer).add(x.offset).add(x.stride).add(0u);
+    for (const Operand& x : {c.a, b, c.c}) args.add(x.buffer).add(x.offset).add(x.stride).add(0u);
     args.add(p_.accumulate ? 1 : 0)
         .add(split_.height * tile_.rows)
         .add(split_.width * tile_.columns());
@@ -42,7 +57,8 @@ class GemmVector : public GemmAlgorithm {
   VectorTile tile_;
   int rows_, columns_;  ///< tiles
   VectorSplit split_;
-  Kernel kernel_;
+  bool packs_;
+  Kernel kernel_, pack_;
 };
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kPanels = 10;  // PANELS of the kernel
 /// From so many rows on, B is put into strips once instead of by each block of rows.
-constexpr int kPackFrom = 4 * kPanels * 12;
+constexpr int kPackFrom = 8 * kPanels * 12;
 
 class GemmVector : public GemmAlgorithm {
  public:

@@ -7,7 +7,8 @@
 namespace ocellus::opencl {
 namespace {
 
-using namespace winograd;
+using winograd::kMaxWorkspace, winograd::kPanels, winograd::kPlanes, winograd::plane,
+    winograd::vectors;
 
 /// Never so few tiles at a time that the transformed weights, which each round reads anew, cost
 /// more than the products.
@@ -103,17 +104,10 @@ class ConvolutionWinogradVector : public ConvolutionAlgorithm {
   Kernel weights_, input_, product_, output_;
 };
 
-/// Worth its transforms from 32 channels on both sides; and the transform of the weights from some
-/// 32 tiles on.
 int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {
-  const auto fits = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
-  if (pass == ConvolutionPass::backward_weights || !fits(p.h) || !fits(p.w) || p.groups != 1)
-    return 0;
+  if (pass == ConvolutionPass::backward_weights) return 0;
   const bool forward = pass == ConvolutionPass::forward;
-  const int h = forward ? p.h.out : p.h.in, w = forward ? p.w.out : p.w.in;
-  const int tiles = p.batch * ((h + 3) / 4) * ((w + 3) / 4);
-  const bool good = p.in_channels >= 32 && p.out_channels >= 32 && h >= 4 && w >= 4 && tiles >= 16;
-  return (device.family() == KernelFamily::vector ? 20 : 10) + (good ? 2 : -2);
+  return winograd::rank(device, p, forward ? p.h.out : p.h.in, forward ? p.w.out : p.w.in, 16);
 }
 
 }  // namespace

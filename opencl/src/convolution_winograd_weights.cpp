@@ -6,7 +6,8 @@
 namespace ocellus::opencl {
 namespace {
 
-using namespace winograd;
+using winograd::kMaxWorkspace, winograd::kPanels, winograd::kPlanes, winograd::plane,
+    winograd::vectors;
 
 class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
  public:
@@ -79,15 +80,9 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
   Kernel input_, gradient_, product_, weights_;
 };
 
-/// Worth its transforms from 32 channels on both sides, and its final one from some 32 tiles on.
 int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {
-  const auto fits = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
-  if (pass != ConvolutionPass::backward_weights || !fits(p.h) || !fits(p.w) || p.groups != 1)
-    return 0;
-  const int tiles = p.batch * winograd::tiles(p.h.out) * winograd::tiles(p.w.out);
-  const bool good =
-      p.in_channels >= 32 && p.out_channels >= 32 && p.h.out >= 4 && p.w.out >= 4 && tiles >= 32;
-  return (device.family() == KernelFamily::vector ? 20 : 10) + (good ? 2 : -2);
+  if (pass != ConvolutionPass::backward_weights) return 0;
+  return winograd::rank(device, p, p.h.out, p.w.out, 32);
 }
 
 }  // namespace

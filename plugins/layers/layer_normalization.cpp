@@ -13,44 +13,30 @@ struct LayerNormalizationOptions {
   std::string beta_initializer = "zeros", gamma_initializer = "ones";
 };
 
-class LayerNormalization : public Layer {
+class LayerNormalization : public AxisNormalization {
  public:
   explicit LayerNormalization(const LayerNormalizationOptions& o)
-      : options_(o), axes_(integers_of(o.axis, "axis")) {
+      : AxisNormalization(o.axis), options_(o) {
     if (o.rms_scaling)
       throw UsageError(
           "rms_scaling is not supported: Keras deprecated it; RMSNormalization is the layer that "
           "scales by the root of the mean square");
   }
 
-  LayerPlan plan(const PlanRequest& request) const override {
-    expect_inputs(request, 1);
-    const Shape& x = request.inputs[0];
-    const std::vector<int> axes = axes_of(axes_, x);
-    LayerPlan p = normalizing_plan(request, normalizing(x));
-    const Shape weights = of_axes(x, axes);
-    if (options_.scale)
-      p.parameters.push_back({"gamma", weights, Role::gamma, options_.gamma_initializer});
-    if (options_.center)
-      p.parameters.push_back({"beta", weights, Role::beta, options_.beta_initializer});
-    p.window = normalizing_window(x, axes);
-    return p;
-  }
-  std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const override {
-    return normalizing_op(device, plan, normalizing(plan.outputs[0]));
-  }
-
  private:
-  Normalizing normalizing(const Shape& x) const {
-    Normalizing n = over_axes(x, axes_of(axes_, x));
+  std::vector<ParameterSpec> weights(const Shape& shape) const override {
+    std::vector<ParameterSpec> list;
+    if (options_.scale) list.push_back({"gamma", shape, Role::gamma, options_.gamma_initializer});
+    if (options_.center) list.push_back({"beta", shape, Role::beta, options_.beta_initializer});
+    return list;
+  }
+  void complete(Normalizing& n) const override {
     n.scale = options_.scale;
     n.center = options_.center;
     n.scale_of_sum = inverse_root(n.terms, options_.epsilon);
-    return n;
   }
 
   LayerNormalizationOptions options_;
-  std::vector<int> axes_;
 };
 
 }  // namespace

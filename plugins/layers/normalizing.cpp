@@ -211,12 +211,20 @@ LayerPlan normalizing_plan(const PlanRequest& request, const Normalizing& n) {
   return p;
 }
 
+std::string inverse_root(double terms, double epsilon) {
+  return "rsqrt(y * " + literal(1 / terms) + " + " + literal(epsilon) + ")";
+}
+
+namespace {
+
+/// The extents of `axes`.
 Shape of_axes(const Shape& x, const std::vector<int>& axes) {
   std::vector<int> extents;
   for (int a : axes) extents.push_back(x[a]);
   return Shape(extents);
 }
 
+/// Weights and statistics over `axes` of x.
 Normalizing over_axes(const Shape& x, const std::vector<int>& axes) {
   Normalizing n{x, with_ones(x, axes), Shape(std::vector<int>(x.rank(), 1))};
   for (int a : axes) n.weights.set(a, x[a]);
@@ -224,12 +232,32 @@ Normalizing over_axes(const Shape& x, const std::vector<int>& axes) {
   return n;
 }
 
+/// Statistics of the channels alone make each pixel stand for itself.
 Window normalizing_window(const Shape& x, const std::vector<int>& axes) {
   return axes == std::vector<int>{x.rank() - 1} ? Window::pointwise() : Window();
 }
 
-std::string inverse_root(double terms, double epsilon) {
-  return "rsqrt(y * " + literal(1 / terms) + " + " + literal(epsilon) + ")";
+}  // namespace
+
+Normalizing AxisNormalization::normalizing(const Shape& x) const {
+  Normalizing n = over_axes(x, axes_of(axes_, x));
+  complete(n);
+  return n;
+}
+
+LayerPlan AxisNormalization::plan(const PlanRequest& request) const {
+  expect_inputs(request, 1);
+  const Shape& x = request.inputs[0];
+  const std::vector<int> axes = axes_of(axes_, x);
+  LayerPlan p = normalizing_plan(request, normalizing(x));
+  p.parameters = weights(of_axes(x, axes));
+  p.window = normalizing_window(x, axes);
+  return p;
+}
+
+std::unique_ptr<LayerOp> AxisNormalization::prepare(opencl::Device& device,
+                                                    const LayerPlan& plan) const {
+  return normalizing_op(device, plan, normalizing(plan.outputs[0]));
 }
 
 }  // namespace ocellus::layers

@@ -25,20 +25,33 @@ struct Normalizing {
   double momentum = 0, epsilon = 0;  ///< with `moving` only
 };
 
-/// Weights and statistics over `axes` of x, r from the mean of squares. Parameters are the
-/// caller's.
-Normalizing over_axes(const Shape& x, const std::vector<int>& axes);
-/// The extents of `axes`.
-Shape of_axes(const Shape& x, const std::vector<int>& axes);
 /// r for `scale_of_sum`: 1 / sqrt(y / terms + epsilon).
 std::string inverse_root(double terms, double epsilon);
-/// Statistics of the channels alone make each pixel stand for itself.
-Window normalizing_window(const Shape& x, const std::vector<int>& axes);
 
 /// Without parameters, states and window.
 LayerPlan normalizing_plan(const PlanRequest& request, const Normalizing& n);
 std::unique_ptr<LayerOp> normalizing_op(opencl::Device& device, const LayerPlan& plan,
                                         const Normalizing& n);
+
+/// A layer that normalizes over axes of its input: it says how, and which parameters there are for
+/// weights of the shape of these axes.
+class AxisNormalization : public Layer {
+ public:
+  LayerPlan plan(const PlanRequest& request) const final;
+  std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const final;
+
+ protected:
+  /// Throws UsageError where `axis` is neither an integer nor a list of them.
+  explicit AxisNormalization(const Json& axis) : axes_(integers_of(axis, "axis")) {}
+
+ private:
+  virtual std::vector<ParameterSpec> weights(const Shape& shape) const = 0;
+  /// Completes statistics and weights over the axes, with gamma and beta and the mean of squares.
+  virtual void complete(Normalizing& n) const = 0;
+  Normalizing normalizing(const Shape& x) const;
+
+  std::vector<int> axes_;
+};
 
 /// The parameters of layers with gamma and beta.
 template <class O>

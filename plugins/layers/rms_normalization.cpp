@@ -11,32 +11,20 @@ struct RMSNormalizationOptions {
   double epsilon = 1e-6;
 };
 
-class RMSNormalization : public Layer {
+class RMSNormalization : public AxisNormalization {
  public:
   explicit RMSNormalization(const RMSNormalizationOptions& o)
-      : axes_(integers_of(o.axis, "axis")), epsilon_(o.epsilon) {}
-
-  LayerPlan plan(const PlanRequest& request) const override {
-    expect_inputs(request, 1);
-    const Shape& x = request.inputs[0];
-    LayerPlan p = normalizing_plan(request, normalizing(x));
-    p.parameters = {{"scale", of_axes(x, axes_of(axes_, x)), Role::gamma, "ones"}};
-    p.window = normalizing_window(x, axes_of(axes_, x));
-    return p;
-  }
-  std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const override {
-    return normalizing_op(device, plan, normalizing(plan.outputs[0]));
-  }
+      : AxisNormalization(o.axis), epsilon_(o.epsilon) {}
 
  private:
-  Normalizing normalizing(const Shape& x) const {
-    Normalizing n = over_axes(x, axes_of(axes_, x));
+  std::vector<ParameterSpec> weights(const Shape& shape) const override {
+    return {{"scale", shape, Role::gamma, "ones"}};
+  }
+  void complete(Normalizing& n) const override {
     n.centered = n.center = false;
     n.scale_of_sum = inverse_root(n.terms, epsilon_);
-    return n;
   }
 
-  std::vector<int> axes_;
   double epsilon_;
 };
 

@@ -8,32 +8,17 @@ struct UnitNormalizationOptions {
   Json axis = -1;
 };
 
-class UnitNormalization : public Layer {
+class UnitNormalization : public AxisNormalization {
  public:
-  explicit UnitNormalization(const UnitNormalizationOptions& o)
-      : axes_(integers_of(o.axis, "axis")) {}
-
-  LayerPlan plan(const PlanRequest& request) const override {
-    expect_inputs(request, 1);
-    const Shape& x = request.inputs[0];
-    LayerPlan p = normalizing_plan(request, normalizing(x));
-    p.window = normalizing_window(x, axes_of(axes_, x));
-    return p;
-  }
-  std::unique_ptr<LayerOp> prepare(opencl::Device& device, const LayerPlan& plan) const override {
-    return normalizing_op(device, plan, normalizing(plan.outputs[0]));
-  }
+  explicit UnitNormalization(const UnitNormalizationOptions& o) : AxisNormalization(o.axis) {}
 
  private:
-  Normalizing normalizing(const Shape& x) const {
-    Normalizing n = over_axes(x, axes_of(axes_, x));
+  std::vector<ParameterSpec> weights(const Shape&) const override { return {}; }
+  void complete(Normalizing& n) const override {
     n.centered = n.scale = n.center = false;
     n.terms = 1;
     n.scale_of_sum = "rsqrt(fmax(y, 1e-12f))";  // an item of zeros stays one
-    return n;
   }
-
-  std::vector<int> axes_;
 };
 
 }  // namespace

@@ -119,7 +119,9 @@ BOOST_AUTO_TEST_CASE(paddings_go_into_the_convolution_behind) {
              {"Conv2D", "conv1", R"({"filters": 6, "kernel_size": 3, "strides": 2})", {"pad1"}},
              {"ZeroPadding2D", "pad2", R"({"padding": [[0, 1], [1, 0]]})", {"conv1"}},
              {"DepthwiseConv2D", "conv2", R"({"kernel_size": 3, "padding": "same"})", {"pad2"}},
-             {"ZeroPadding2D", "wide", R"({"padding": 3})", {"conv2"}},
+             {"ZeroPadding2D", "pad3", R"({"padding": [[1, 0], [0, 2]]})", {"conv2"}},
+             {"SeparableConv2D", "separable", R"({"filters": 5, "kernel_size": 3})", {"pad3"}},
+             {"ZeroPadding2D", "wide", R"({"padding": 3})", {"separable"}},
              {"Conv2D", "conv3", R"({"filters": 4, "kernel_size": 3})", {"wide"}},
              {"ZeroPadding2D", "shared", R"({"padding": 1})", {"conv3"}},
              {"Conv2D", "conv4", R"({"filters": 4, "kernel_size": 3})", {"shared"}},
@@ -134,7 +136,7 @@ BOOST_AUTO_TEST_CASE(paddings_go_into_the_convolution_behind) {
     Execution e(*n, {.batch = 2, .fetches = {"flat"}, .gradients = {"in"}, .fuse = fuse});
     int steps = 0;
     for (const std::string& s : e.steps()) steps += s.find("ZeroPadding2D") != std::string::npos;
-    BOOST_TEST(steps == (fuse ? 4 : 8));  // forward and backward
+    BOOST_TEST(steps == (fuse ? 4 : 10));  // forward and backward
     upload(queue, x, e.feed());
     upload(queue, noise(n->shape(n->tensor("flat")).with_batch(2), 10), e.seed());
     e.forward();

@@ -29,6 +29,17 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
+/// A cache of the test's own ($OCELLUS_CACHE), thrown away at the end. `allows`, a variable that
+/// turns a part of the cache off, is taken away.
+class TemporaryCache : public TemporaryDirectory {
+ public:
+  explicit TemporaryCache(const char* allows) {
+    setenv("OCELLUS_CACHE", path().c_str(), 1);
+    unsetenv(allows);
+  }
+  ~TemporaryCache() { unsetenv("OCELLUS_CACHE"); }
+};
+
 /// For BOOST_CHECK_EXCEPTION: the message holds `part`.
 inline auto says(std::string part) {
   return [part = std::move(part)](const std::exception& e) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/temporary.hpp"
 #include "ocellus/opencl/compilation.hpp"
 #include "ocellus/opencl/device.hpp"
 
@@ -13,26 +14,15 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A cache of the test's own, thrown away at the end.
-struct Cache {
-  Cache() {
-    std::string name = (fs::temp_directory_path() / "ocellus-test-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    setenv("OCELLUS_CACHE", folder.c_str(), 1);
-    unsetenv("OCELLUS_PROGRAM_CACHE");
-  }
-  ~Cache() {
-    unsetenv("OCELLUS_CACHE");
-    fs::remove_all(folder);
-  }
+struct Cache : test::TemporaryCache {
+  Cache() : TemporaryCache("OCELLUS_PROGRAM_CACHE") {}
   std::vector<fs::path> files() const {
     std::vector<fs::path> list;
     std::error_code none_yet;
-    for (const auto& e : fs::directory_iterator(folder / "programs", none_yet))
+    for (const auto& e : fs::directory_iterator(path() / "programs", none_yet))
       list.push_back(e.path());
     return list;
   }
-  fs::path folder;
 };
 
 /// y[i] = factor * x[i]; texts differ in the factor.
@@ -125,7 +115,7 @@ BOOST_AUTO_TEST_CASE(works_without_a_place_or_when_turned_off) {
   BOOST_TEST(cache.files().empty());
   unsetenv("OCELLUS_PROGRAM_CACHE");
   // The place of the folder is taken by a file.
-  set_bytes(cache.folder / "programs", "");
+  set_bytes(cache.path() / "programs", "");
   BOOST_TEST(run(scale(3)) == 3.0f);
 }
 

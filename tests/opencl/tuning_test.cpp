@@ -1,11 +1,10 @@
 #include "ocellus/opencl/tuning.hpp"
 
-#include <stdlib.h>
-
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
 
+#include "core/temporary.hpp"
 #include "reference/candidate.hpp"
 
 using namespace ocellus;
@@ -15,19 +14,8 @@ using Pass = TuningProblem::Pass;
 
 namespace {
 
-/// A cache of the test's own, thrown away at the end.
-struct Cache {
-  Cache() {
-    std::string name = (fs::temp_directory_path() / "ocellus-test-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    setenv("OCELLUS_CACHE", folder.c_str(), 1);
-    unsetenv("OCELLUS_TUNING");
-  }
-  ~Cache() {
-    unsetenv("OCELLUS_CACHE");
-    fs::remove_all(folder);
-  }
-  fs::path folder;
+struct Cache : test::TemporaryCache {
+  Cache() : TemporaryCache("OCELLUS_TUNING") {}
 };
 
 ConvolutionProblem convolution() {
@@ -88,7 +76,7 @@ BOOST_AUTO_TEST_CASE(problems_are_told_by_their_text) {
 
 BOOST_AUTO_TEST_CASE(a_table_comes_back_from_its_file) {
   const Cache cache;
-  const fs::path file = cache.folder / "tuning" / "table";
+  const fs::path file = cache.path() / "tuning" / "table";
   const TuningProblem product(kProduct), forward(Pass::forward, convolution());
   {
     TuningTable table(file, "one device");
@@ -121,7 +109,7 @@ BOOST_AUTO_TEST_CASE(a_table_comes_back_from_its_file) {
 
 BOOST_AUTO_TEST_CASE(a_damaged_file_is_ignored) {
   const Cache cache;
-  const fs::path file = cache.folder / "table";
+  const fs::path file = cache.path() / "table";
   {
     TuningTable table(file, "one device");
     table.choose(TuningProblem(kProduct), "thin");
@@ -147,8 +135,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_file_is_ignored) {
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_written_is_an_error) {
   const Cache cache;
-  set_bytes(cache.folder / "tuning", "a file where the folder should be");
-  TuningTable table(cache.folder / "tuning" / "table", "one device");
+  set_bytes(cache.path() / "tuning", "a file where the folder should be");
+  TuningTable table(cache.path() / "tuning" / "table", "one device");
   table.choose(TuningProblem(kProduct), "thin");
   BOOST_CHECK_THROW(table.save(), Error);
   BOOST_CHECK_THROW(TuningTable({}, "one device").save(), Error);

@@ -160,11 +160,12 @@ void write_report(Tool& tool, const Conversion& c, const std::vector<Outcome>& a
   tool.describe(report, c.in);
   Results section{"convert", "Opened and refused", {}};
   section.add(Note{totals_text(all) + "."});
-  Table table{"Files", columns, {}};
+  // What happened and why come first: they are what one opens the report for.
+  Table table{"Files", {"file", "verdict", "reason", "missing layers", "layers", "parameters"}, {}};
   std::map<std::string, int> files_of_missing;
   for (const Outcome& o : all) {
-    table.rows.push_back({o.file, verdict(o), o.layers, o.parameters,
-                          fmt::format("{}", fmt::join(o.missing, ", ")), o.reason});
+    table.rows.push_back({o.file, verdict(o), o.reason,
+                          fmt::format("{}", fmt::join(o.missing, ", ")), o.layers, o.parameters});
     for (const std::string& type : o.missing) ++files_of_missing[type];
   }
   section.add(std::move(table));

@@ -191,8 +191,9 @@ Results comparison_section(const std::vector<Summary>& all) {
   Bars depth{"Depth", "layers with a kernel on the longest path", {}, {}};
   for (const Summary& s : all) {
     const Inspection& i = s.inspection;
-    table.rows.push_back({s.address, shapes_text(i.inputs), shapes_text(i.outputs), i.layers.size(),
-                          i.depth, i.parameters, static_cast<int64_t>(i.multiply_adds)});
+    table.rows.push_back({short_name(s.address), shapes_text(i.inputs), shapes_text(i.outputs),
+                          i.layers.size(), i.depth, i.parameters,
+                          static_cast<int64_t>(i.multiply_adds)});
     const auto add = [&](Bars& bars, double value) {
       bars.names.push_back(short_name(s.address));
       bars.values.push_back(value);
@@ -211,7 +212,7 @@ void write_report(Tool& tool, const std::vector<Summary>& all, const std::string
   if (all.size() > 1) report.add(comparison_section(all));
   for (const Summary& s : all) {
     const Inspection& i = s.inspection;
-    Results section{"summary", s.address, {}};
+    Results section{"summary", short_name(s.address), {}};
     for (const std::string& p : problems_of(i)) section.add(Note{"Cannot run: " + p, true});
     for (const std::string& w : s.warnings) section.add(Note{w, true});
     section.add(Note{fmt::format(

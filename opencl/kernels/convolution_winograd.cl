@@ -1,10 +1,10 @@
-// Winograd's F(4x4, 3x3) (Lavin and Gray, CVPR 2016): a tile of 4 x 4 results takes 36 multiplications a channel instead of 144.
-//   winograd_kernel   u (36, strips, k, strip) = G g G^T of the weights, in strips of columns, made once for given weights
-//   winograd_input    v (36, tiles, v_stride) = B^T d B of tiles of 6 x 6 input pixels, which overlap by 2
-//   gemm_vector       m (36, tiles, m_stride) = v u, 36 products
+// Winograd's F(2x2, 3x3), F(4x4, 3x3) and F(6x6, 3x3) (Lavin and Gray, CVPR 2016): a tile of 2 x 2 results takes 16 multiplications a
+// pair of channels instead of 36, one of 4 x 4 takes 36 instead of 144, one of 6 x 6 takes 64 instead of 324.
+//   winograd_kernel   u (PLANES, strips, k, strip) = G g G^T of the weights, in strips of columns, made once for given weights
+//   winograd_input    v (PLANES, tiles, v_stride) = B^T d B of tiles of EDGE x EDGE input pixels, which overlap by 2
+//   gemm_vector       m (PLANES, tiles, m_stride) = v u, PLANES products
 //   winograd_output   y = A^T m A with the epilogue
 // Vector family: one work-item a tile, 16 channels at a time.
-#include "ocellus/epilogue.cl"
 #include "ocellus/winograd.cl"
 
 // Element (i, j, row, column) of the 3 x 3 x k x n kernel is at offset + (3 * i + j) * k * n + row * n + column; or, turned as the
@@ -29,15 +29,15 @@ void winograd_kernel(int k, int n, __global const float* restrict weights, uint 
   }
   u += (uint)(first / strip * k + row0) * strip + first % strip;
   for (int r = 0; r < rows; ++r) {
-    float16 columns[18], row[6];
+    float16 columns[3 * EDGE], row[EDGE];
 #pragma unroll
     for (int j = 0; j < 3; ++j)
-      transform_kernel(vload16(0, taps[j][r]), vload16(0, taps[3 + j][r]), vload16(0, taps[6 + j][r]), columns + 6 * j);
+      transform_kernel(vload16(0, taps[j][r]), vload16(0, taps[3 + j][r]), vload16(0, taps[6 + j][r]), columns + EDGE * j);
 #pragma unroll
-    for (int i = 0; i < 6; ++i) {
-      transform_kernel(columns[i], columns[6 + i], columns[12 + i], row);
+    for (int i = 0; i < EDGE; ++i) {
+      transform_kernel(columns[i], columns[EDGE + i], columns[2 * EDGE + i], row);
 #pragma unroll
-      for (int j = 0; j < 6; ++j) vstore16(row[j], 0, u + (6 * i + j) * u_plane + (uint)r * strip);
+      for (int j = 0; j < EDGE; ++j) vstore16(row[j], 0, u + (EDGE * i + j) * u_plane + (uint)r * strip);
     }
   }
 }
@@ -47,69 +47,23 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_input(int first_tile, int h_tiles, int w_tiles, int h_in, int w_in, int h_pad, int w_pad,
                     int channels, __global const float* restrict x, uint x_offset, uint x_stride,
                     __global float* restrict v, uint v_stride, uint plane) {
-  const uint local_tile = get_global_id(0);
-  const int tile = first_tile + local_tile;
-  const int left = tile % w_tiles * 4 - w_pad, top = tile / w_tiles % h_tiles * 4 - h_pad;
-  const uint image = (uint)(tile / (w_tiles * h_tiles)) * h_in;
-  x += x_offset;
+  const int local_tile = get_global_id(0), tile = first_tile + local_tile;
+  const int left = tile % w_tiles * TILE - w_pad, top = tile / w_tiles % h_tiles * TILE - h_pad;
+  x += x_offset + (uint)(tile / (w_tiles * h_tiles)) * h_in * w_in * x_stride;
   v += local_tile * v_stride;
-  for (int c = 0; c < channels; c += 16) {
-    float16 d[36];
-#pragma unroll
-    for (int i = 0; i < 6; ++i) {
-      const int ih = top + i;
-#pragma unroll
-      for (int j = 0; j < 6; ++j) {
-        const int iw = left + j;
-        const bool inside = ih >= 0 && ih < h_in && iw >= 0 && iw < w_in;
-        d[6 * i + j] = inside ? load_some(x + ((image + ih) * w_in + iw) * x_stride + c, channels - c) : 0.0f;
-      }
-    }
-#pragma unroll
-    for (int j = 0; j < 6; ++j) transform_input(d + j, 6);
-#pragma unroll
-    for (int i = 0; i < 6; ++i) transform_input(d + 6 * i, 1);
-#pragma unroll
-    for (int t = 0; t < 36; ++t) vstore16(d[t], 0, v + t * plane + c);
-  }
+  for (int c = 0; c < channels; c += 16)
+    input_tile(x + c, x_stride, channels - c, top, left, h_in, w_in, v + c, plane);
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void winograd_output(int first_tile, int h_tiles, int w_tiles, int h_out, int w_out, int channels,
                      __global const float* restrict m, uint m_offset, uint m_stride, uint plane, __global float* restrict y,
                      uint y_offset, uint y_stride, int accumulate EPILOGUE_PARAMETERS) {
-  const uint local_tile = get_global_id(0);
-  const int tile = first_tile + local_tile;
-  const int left = tile % w_tiles * 4, top = tile / w_tiles % h_tiles * 4;
-  const uint image = (uint)(tile / (w_tiles * h_tiles)) * h_out;
-  const int columns = min(4, w_out - left), rows = min(4, h_out - top);
-  y += y_offset;
+  const int local_tile = get_global_id(0), tile = first_tile + local_tile;
+  const int left = tile % w_tiles * TILE, top = tile / w_tiles % h_tiles * TILE;
+  const uint image = (uint)(tile / (w_tiles * h_tiles)) * h_out * w_out;
   m += m_offset + local_tile * m_stride;
-  for (int c = 0; c < channels; c += 16) {
-    float16 d[36];
-#pragma unroll
-    for (int t = 0; t < 36; ++t) d[t] = vload16(0, m + t * plane + c);
-#pragma unroll
-    for (int j = 0; j < 6; ++j) transform_output(d + j, 6);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) transform_output(d + 6 * i, 1);
-    for (int i = 0; i < rows; ++i) {
-      for (int j = 0; j < columns; ++j) {
-        const uint pixel = (image + top + i) * w_out + left + j;
-        __global float* to = y + pixel * y_stride + c;
-        float16 value = d[6 * i + j];
-        if (channels - c >= 16) {
-          if (accumulate) value += vload16(0, to);
-          vstore16(epilogue16(value, pixel, (uint)c EPILOGUE_ARGUMENTS), 0, to);
-        } else {
-          float lanes[16];
-          vstore16(value, 0, lanes);
-          for (int l = 0; l < channels - c; ++l) {
-            const float sum = accumulate ? to[l] + lanes[l] : lanes[l];
-            to[l] = epilogue1(sum, pixel, (uint)(c + l) EPILOGUE_ARGUMENTS);
-          }
-        }
-      }
-    }
-  }
+  for (int c = 0; c < channels; c += 16)
+    output_tile(m + c, plane, top, left, h_out, w_out, image, c, channels, y + y_offset, y_stride,
+                accumulate EPILOGUE_ARGUMENTS);
 }

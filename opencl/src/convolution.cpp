@@ -12,10 +12,19 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{
-      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled, &kConvolutionWinogradVector,
-      &kConvolutionDirectVector,    &kConvolutionGemmVector,     &kConvolutionWeightsVector,
-      &kConvolutionWinogradWeights, &kConvolutionTiled,          &kConvolutionNaive};
+  static const std::array kEntries{&kConvolutionDepthwiseVector,
+                                   &kConvolutionDepthwiseTiled,
+                                   &kConvolutionWinograd4Fused,
+                                   &kConvolutionWinograd6Fused,
+                                   &kConvolutionWinograd4,
+                                   &kConvolutionWinograd2,
+                                   &kConvolutionWinograd6,
+                                   &kConvolutionDirectVector,
+                                   &kConvolutionGemmVector,
+                                   &kConvolutionWeightsVector,
+                                   &kConvolutionWinogradWeights,
+                                   &kConvolutionTiled,
+                                   &kConvolutionNaive};
   return kEntries;
 }
 
@@ -28,8 +37,8 @@ TuningProblem tuning_problem(const ConvolutionProblem& problem, ConvolutionPass 
 }
 
 auto able(const Device& device, const ConvolutionProblem& problem, ConvolutionPass pass) {
-  auto list = ranked(entries(),
-                     [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
+  auto list =
+      ranked(entries(), [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
   prefer(list, TuningTable::of(device.info()).choice(tuning_problem(problem, pass)));
   return list;
 }

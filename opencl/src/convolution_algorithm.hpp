@@ -45,7 +45,8 @@ struct ConvolutionEntry {
 };
 
 extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwiseTiled,
-    kConvolutionWinogradVector, kConvolutionDirectVector, kConvolutionGemmVector,
+    kConvolutionWinograd4Fused, kConvolutionWinograd6Fused, kConvolutionWinograd4,
+    kConvolutionWinograd2, kConvolutionWinograd6, kConvolutionDirectVector, kConvolutionGemmVector,
     kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

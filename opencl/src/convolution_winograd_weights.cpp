@@ -1,13 +1,13 @@
-#include "convolution_algorithm.hpp"
 #include "ocellus_opencl_kernels.hpp"
-#include "vector_tile.hpp"
 #include "winograd.hpp"
 
 namespace ocellus::opencl {
 namespace {
 
-using winograd::kMaxWorkspace, winograd::kPanels, winograd::kPlanes, winograd::plane,
-    winograd::vectors;
+using winograd::kMaxWorkspace, winograd::kPanels, winograd::plane, winograd::vectors;
+
+constexpr int kSize = 4;  ///< tiles of 4 x 4 gradients; larger ones lose too many digits here
+constexpr int kPlanes = (kSize + 2) * (kSize + 2);
 
 class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
  public:
@@ -15,15 +15,13 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
       : p_(problem),
         k_(p_.in_channels),
         n_(p_.out_channels),
-        h_tiles_(winograd::tiles(p_.h.out)),
-        w_tiles_(winograd::tiles(p_.w.out)),
-        tiles_(p_.batch * h_tiles_ * w_tiles_),
+        tiles_(kSize, p_.batch, p_.h.out, p_.w.out),
         v_stride_(vectors(k_)),
         m_stride_(vectors(n_)),
         tile_(VectorTile::of(device, std::max(n_, 32))) {  // strips of whole 16 columns
     tile_.split_rows(std::min(k_, kPanels * tile_.rows));
     strips_ = (n_ + tile_.columns() - 1) / tile_.columns();
-    round_ = std::clamp(kMaxWorkspace / (kPlanes * (v_stride_ + m_stride_)), 1, tiles_);
+    round_ = std::clamp(kMaxWorkspace / (kPlanes * (v_stride_ + m_stride_)), 1, tiles_.count);
     input_ = device.kernel(kernels::convolution_winograd_cl().with_preamble(generate({})),
                            "winograd_input");
     gradient_ = device.kernel(kernels::convolution_winograd_weights_cl(), "winograd_gradient");
@@ -40,8 +38,8 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
   }
 
   void run(Queue& queue, const Call& c) const override {
-    for (int first = 0; first < tiles_; first += round_)
-      add_tiles(queue, c, first, std::min(round_, tiles_ - first));
+    for (int first = 0; first < tiles_.count; first += round_)
+      add_tiles(queue, c, first, std::min(round_, tiles_.count - first));
     weights_(queue, {{size_t(k_), 1, 1}, {1, 1, 1}}, k_, n_, c.workspace, m_offset(round_),
              static_cast<uint32_t>(m_stride_), m_plane(), c.kernel.buffer, c.kernel.offset,
              p_.accumulate ? 1 : 0);
@@ -57,10 +55,10 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
   void add_tiles(Queue& queue, const Call& c, int first, int tiles) const {
     const Range each_tile{{size_t(tiles), 1, 1}, {1, 1, 1}};
     const uint32_t v_stride = v_stride_, d_offset = kPlanes * v_plane(tiles);
-    input_(queue, each_tile, first, h_tiles_, w_tiles_, p_.h.in, p_.w.in, p_.h.pad_before,
+    input_(queue, each_tile, first, tiles_.h, tiles_.w, p_.h.in, p_.w.in, p_.h.pad_before,
            p_.w.pad_before, k_, c.x.buffer, c.x.offset, c.x.stride, c.workspace, v_stride,
            v_plane(tiles));
-    gradient_(queue, each_tile, first, tiles, h_tiles_, w_tiles_, p_.h.out, p_.w.out, n_,
+    gradient_(queue, each_tile, first, tiles, tiles_.h, tiles_.w, p_.h.out, p_.w.out, n_,
               c.y.buffer, c.y.offset, c.y.stride, c.workspace, d_offset, d_plane(tiles),
               tile_.columns());
     const int height = split_.height * tile_.rows, width = split_.width * tile_.columns();
@@ -72,8 +70,9 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
   }
 
   ConvolutionProblem p_;
-  int k_, n_;                              ///< channels of x and of dy
-  int h_tiles_, w_tiles_, tiles_, round_;  ///< tiles an image, in all, and in one round
+  int k_, n_;  ///< channels of x and of dy
+  winograd::Tiling tiles_;
+  int round_;  ///< tiles at a time
   int v_stride_, m_stride_, strips_;
   VectorTile tile_;
   VectorSplit split_;
@@ -82,7 +81,8 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
 
 int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {
   if (pass != ConvolutionPass::backward_weights) return 0;
-  return winograd::rank(device, p, p.h.out, p.w.out, 32);
+  const winograd::Tiling tiles(kSize, p.batch, p.h.out, p.w.out);
+  return winograd::rank(device, p, p.h.out, p.w.out, tiles.count, 32);
 }
 
 }  // namespace

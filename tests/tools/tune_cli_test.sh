@@ -56,7 +56,7 @@ sed 's/0\.25f/0.26f/' "$kernels/ocellus/winograd.cl" >faulty/ocellus/winograd.cl
 if cmp -s "$kernels/ocellus/winograd.cl" faulty/ocellus/winograd.cl; then fail "nothing was planted in winograd.cl"; fi
 OCELLUS_KERNEL_PATH=$work/faulty ocellus tune "$net" --limit 120s --budget 9m --json >faulty.json 2>faulty.txt
 expect faulty.txt "direct crashed (signal"
-expect faulty.txt "winograd is wrong by"
+expect faulty.txt "winograd4 is wrong by"
 expect faulty.json '"refused": \[$'
 OCELLUS_KERNEL_PATH=$work/faulty algorithm >chosen.txt
 grep -qx 'gemm\|tiled' chosen.txt || { cat faulty.txt >&2; fail "a faulty algorithm was chosen: $(<chosen.txt)"; }

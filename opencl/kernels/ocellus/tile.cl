@@ -3,6 +3,7 @@
 //   panel of A: element (row, k) at row * A_ROW + k * A_K, both constants, so that addresses are displacements
 //   tile of B:  element (k, column) at k * COLS + column
 #include "ocellus/epilogue.cl"
+#include "ocellus/vector.cl"
 #ifndef ROWS
 #define ROWS 12
 #endif
@@ -26,9 +27,7 @@ typedef float8 vec;
 #define STORE vstore8
 #define EPILOGUE epilogue8
 #endif
-// A vector anywhere in memory. PoCL's vload and vstore are made of halves, which its compiler does not always join again.
-typedef vec loose __attribute__((aligned(4)));
-typedef float16 loose16 __attribute__((aligned(4)));
+typedef vec loose __attribute__((aligned(4)));  // as loose16
 #define COLS (LANES * NV)
 #ifdef A_ROW  // whoever includes this defined both
 #elif defined(A_BY_K)  // rows side by side: what a transposed A gives with plain copies

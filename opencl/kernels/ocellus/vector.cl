@@ -2,6 +2,9 @@
 #ifndef OCELLUS_VECTOR_CL
 #define OCELLUS_VECTOR_CL
 
+// A vector anywhere in memory. PoCL's vload and vstore are made of halves, which its compiler does not always join again.
+typedef float16 loose16 __attribute__((aligned(4)));
+
 // The first n (1 to 16) of 16 floats; the other lanes are 0. Nothing beyond p[n - 1] is read.
 inline float16 load_n(__global const float* p, uint n) {
   if (n == 16) return vload16(0, p);

@@ -1,6 +1,42 @@
-// The one-dimensional transforms of Winograd's F(4, 3) (Lavin and Gray, CVPR 2016), with the points 0, 1, -1, 2, -2 and infinity:
-// y = A^T ((G g) * (B^T d)), four results of three taps from six inputs. Its transposed forms make the gradient by the taps, for
-// which four gradients stand as taps, from six inputs: dg = G^T ((A dy) * (B^T d)).
+// The one-dimensional transforms of Winograd's F(TILE, 3) (Lavin and Gray, CVPR 2016): y = A^T ((G g) * (B^T d)), TILE results of three
+// taps from EDGE = TILE + 2 inputs. F(2, 3) has the points 0, 1, -1 and infinity; F(4, 3) 2 and -2 besides;
+// F(6, 3) 1/2 and -1/2 besides.
+// Vector family: 16 channels at a time.
+#include "ocellus/epilogue.cl"
+#include "ocellus/vector.cl"
+#ifndef TILE
+#define TILE 4
+#endif
+#define EDGE (TILE + 2)
+#define PLANES (EDGE * EDGE)
+
+#if TILE == 2
+// B^T: 4 to 4, `step` apart in x, in place.
+inline void transform_input(float16* x, int step) {
+  const float16 d1 = x[step], d2 = x[2 * step];
+  x[0] -= d2;
+  x[step] = d1 + d2;
+  x[2 * step] = d2 - d1;
+  x[3 * step] = d1 - x[3 * step];
+}
+
+// A^T: 4 to 2, in place.
+inline void transform_output(float16* x, int step) {
+  const float16 m1 = x[step], m2 = x[2 * step];
+  x[0] += m1 + m2;
+  x[step] = m1 - m2 - x[3 * step];
+}
+
+// G: 3 taps to 4.
+inline void transform_kernel(float16 g0, float16 g1, float16 g2, float16* to) {
+  const float16 outer = 0.5f * (g0 + g2), inner = 0.5f * g1;
+  to[0] = g0;
+  to[1] = outer + inner;
+  to[2] = outer - inner;
+  to[3] = g2;
+}
+
+#elif TILE == 4
 // B^T: 6 to 6, `step` apart in x, in place.
 inline void transform_input(float16* x, int step) {
   const float16 d0 = x[0], d1 = x[step], d2 = x[2 * step], d3 = x[3 * step], d4 = x[4 * step], d5 = x[5 * step];
@@ -36,6 +72,57 @@ inline void transform_kernel(float16 g0, float16 g1, float16 g2, float16* to) {
   to[5] = g2;
 }
 
+#else
+// B^T: 8 to 8, `step` apart in x, in place.
+inline void transform_input(float16* x, int step) {
+  const float16 d0 = x[0], d1 = x[step], d2 = x[2 * step], d3 = x[3 * step];
+  const float16 d4 = x[4 * step], d5 = x[5 * step], d6 = x[6 * step], d7 = x[7 * step];
+  const float16 even1 = d2 - 4.25f * d4 + d6, odd1 = d1 - 4.25f * d3 + d5;
+  const float16 even2 = 0.25f * d2 - 1.25f * d4 + d6, odd2 = 0.5f * d1 - 2.5f * d3 + 2.0f * d5;
+  const float16 even3 = 4.0f * d2 - 5.0f * d4 + d6, odd3 = 2.0f * d1 - 2.5f * d3 + 0.5f * d5;
+  x[0] = d0 - d6 + 5.25f * (d4 - d2);
+  x[step] = even1 + odd1;
+  x[2 * step] = even1 - odd1;
+  x[3 * step] = even2 + odd2;
+  x[4 * step] = even2 - odd2;
+  x[5 * step] = even3 + odd3;
+  x[6 * step] = even3 - odd3;
+  x[7 * step] = d7 - d1 + 5.25f * (d3 - d5);
+}
+
+// A^T: 8 to 6, in place.
+inline void transform_output(float16* x, int step) {
+  const float16 m0 = x[0], m7 = x[7 * step];
+  const float16 sum1 = x[step] + x[2 * step], difference1 = x[step] - x[2 * step];
+  const float16 sum2 = x[3 * step] + x[4 * step], difference2 = x[3 * step] - x[4 * step];
+  const float16 sum3 = x[5 * step] + x[6 * step], difference3 = x[5 * step] - x[6 * step];
+  x[0] = m0 + sum1 + sum2 + sum3;
+  x[step] = difference1 + 2.0f * difference2 + 0.5f * difference3;
+  x[2 * step] = sum1 + 4.0f * sum2 + 0.25f * sum3;
+  x[3 * step] = difference1 + 8.0f * difference2 + 0.125f * difference3;
+  x[4 * step] = sum1 + 16.0f * sum2 + 0.0625f * sum3;
+  x[5 * step] = difference1 + 32.0f * difference2 + 0.03125f * difference3 + m7;
+}
+
+// G: 3 taps to 8.
+inline void transform_kernel(float16 g0, float16 g1, float16 g2, float16* to) {
+  const float16 outer1 = (g0 + g2) * (-2.0f / 9), inner1 = g1 * (-2.0f / 9);
+  const float16 outer2 = g0 * (1.0f / 90) + g2 * (2.0f / 45), inner2 = g1 * (1.0f / 45);
+  const float16 outer3 = g0 * (32.0f / 45) + g2 * (8.0f / 45), inner3 = g1 * (16.0f / 45);
+  to[0] = g0;
+  to[1] = outer1 + inner1;
+  to[2] = outer1 - inner1;
+  to[3] = outer2 + inner2;
+  to[4] = outer2 - inner2;
+  to[5] = outer3 + inner3;
+  to[6] = outer3 - inner3;
+  to[7] = g2;
+}
+#endif
+
+// The transposed forms make the gradient by the taps, for which four gradients stand as taps, from six inputs:
+// dg = G^T ((A dy) * (B^T d)). F(4, 3) alone.
+#if TILE == 4
 // A: 4 to 6, `step` apart.
 inline void transform_gradient(const float16* d, int step, float16* to, int to_step) {
   const float16 even = d[0] + d[2 * step], odd = d[step] + d[3 * step];
@@ -57,10 +144,76 @@ inline void transform_weights(float16* x, int step) {
   x[step] = difference12 * (1.0f / 6) + difference34 * (1.0f / 12);
   x[2 * step] = (sum34 - sum12) * (1.0f / 6) + m5;
 }
+#endif
 
 inline float16 load_some(const __global float* from, int count) {
-  if (count >= 16) return vload16(0, from);
-  float lanes[16];
-  for (int i = 0; i < 16; ++i) lanes[i] = i < count ? from[i] : 0.0f;
-  return vload16(0, lanes);
+  return count >= 16 ? *(const __global loose16*)from : count > 0 ? load_n(from, count) : 0.0f;
+}
+
+#ifndef WINOGRAD_SPACE
+#define WINOGRAD_SPACE __global  // where transformed tiles and products lie
+#endif
+// v (PLANES) = B^T x B, planes `plane` floats apart, of 16 channels of the tile whose first pixel is (top, left) of an image of h x w
+// pixels that begins at x; `count` channels are left there. Zeros beyond both.
+inline void input_tile(const __global float* restrict x, uint stride, int count, int top, int left, int h, int w, WINOGRAD_SPACE float* v,
+                       uint plane) {
+  float16 d[PLANES];
+  const bool whole = count >= 16 && top >= 0 && left >= 0 && top + EDGE <= h && left + EDGE <= w;
+  for (int i = 0; i < EDGE; ++i) {
+    const int ih = top + i;
+    const __global float* row = x + (ih * w + left) * (int)stride;
+    if (whole) {
+#pragma unroll
+      for (int j = 0; j < EDGE; ++j) d[EDGE * i + j] = *(const __global loose16*)(row + j * stride);
+    } else {
+      for (int j = 0; j < EDGE; ++j) {
+        const bool inside = ih >= 0 && ih < h && left + j >= 0 && left + j < w;
+        d[EDGE * i + j] = inside ? load_some(row + j * (int)stride, count) : 0.0f;
+      }
+    }
+    transform_input(d + EDGE * i, 1);
+  }
+  for (int j = 0; j < EDGE; ++j) {
+    transform_input(d + j, EDGE);
+#pragma unroll
+    for (int i = 0; i < EDGE; ++i) *(WINOGRAD_SPACE loose16*)(v + (EDGE * i + j) * plane) = d[EDGE * i + j];
+  }
+}
+
+// Pixels (top, left) ... of an image of h x w pixels, the first of which is pixel `image` of y, = [y +] A^T m A with the epilogue, for
+// 16 channels from `channel` on, or fewer where y has only `channels`.
+inline void output_tile(const WINOGRAD_SPACE float* m, uint plane, int top, int left, int h, int w, uint image, int channel, int channels,
+                        __global float* restrict y, uint stride, int accumulate EPILOGUE_PARAMETERS) {
+  float16 d[TILE * EDGE];
+  for (int j = 0; j < EDGE; ++j) {
+    float16 column[EDGE];
+#pragma unroll
+    for (int i = 0; i < EDGE; ++i) column[i] = *(const WINOGRAD_SPACE loose16*)(m + (EDGE * i + j) * plane);
+    transform_output(column, 1);
+#pragma unroll
+    for (int i = 0; i < TILE; ++i) d[EDGE * i + j] = column[i];
+  }
+  const int columns = min(TILE, w - left), rows = min(TILE, h - top), count = min(16, channels - channel);
+  for (int i = 0; i < rows; ++i) {
+    float16 row[EDGE];
+#pragma unroll
+    for (int j = 0; j < EDGE; ++j) row[j] = d[EDGE * i + j];
+    transform_output(row, 1);
+    for (int j = 0; j < columns; ++j) {
+      const uint pixel = image + (top + i) * w + left + j;
+      __global float* to = y + pixel * stride + channel;
+      float16 value = row[j];
+      if (count == 16) {
+        if (accumulate) value += *(const __global loose16*)to;
+        *(__global loose16*)to = epilogue16(value, pixel, (uint)channel EPILOGUE_ARGUMENTS);
+      } else {
+        float lanes[16];
+        vstore16(value, 0, lanes);
+        for (int l = 0; l < count; ++l) {
+          const float sum = accumulate ? to[l] + lanes[l] : lanes[l];
+          to[l] = epilogue1(sum, pixel, (uint)(channel + l) EPILOGUE_ARGUMENTS);
+        }
+      }
+    }
+  }
 }

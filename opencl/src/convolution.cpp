@@ -12,19 +12,12 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kConvolutionDepthwiseVector,
-                                   &kConvolutionDepthwiseTiled,
-                                   &kConvolutionWinograd4Fused,
-                                   &kConvolutionWinograd6Fused,
-                                   &kConvolutionWinograd4,
-                                   &kConvolutionWinograd2,
-                                   &kConvolutionWinograd6,
-                                   &kConvolutionDirectVector,
-                                   &kConvolutionGemmVector,
-                                   &kConvolutionWeightsVector,
-                                   &kConvolutionWinogradWeights,
-                                   &kConvolutionTiled,
-                                   &kConvolutionNaive};
+  static const std::array kEntries{
+      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,  &kConvolutionWinograd4Fused,
+      &kConvolutionWinograd6Fused,  &kConvolutionWinograd4,       &kConvolutionWinograd2,
+      &kConvolutionWinograd6,       &kConvolutionDirectVector,    &kConvolutionGemmVector,
+      &kConvolutionWeightsVector,   &kConvolutionWinogradWeights, &kConvolutionWinograd2Tiled,
+      &kConvolutionWinograd4Tiled,  &kConvolutionTiled,           &kConvolutionNaive};
   return kEntries;
 }
 

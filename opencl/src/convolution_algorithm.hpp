@@ -47,6 +47,7 @@ struct ConvolutionEntry {
 extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwiseTiled,
     kConvolutionWinograd4Fused, kConvolutionWinograd6Fused, kConvolutionWinograd4,
     kConvolutionWinograd2, kConvolutionWinograd6, kConvolutionDirectVector, kConvolutionGemmVector,
-    kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionTiled, kConvolutionNaive;
+    kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionWinograd2Tiled,
+    kConvolutionWinograd4Tiled, kConvolutionTiled, kConvolutionNaive;
 
 }  // namespace ocellus::opencl

@@ -23,10 +23,10 @@ class GemmTiled : public GemmAlgorithm {
     Arguments args;
     args.add(p_.m).add(p_.n).add(p_.k);
     args.add(c.a.buffer).add(c.a.offset);
-    args.add(p_.transpose_a ? 1u : c.a.stride).add(p_.transpose_a ? c.a.stride : 1u);
+    args.add(p_.transpose_a ? 1u : c.a.stride).add(p_.transpose_a ? c.a.stride : 1u).add(0u);
     args.add(c.b.buffer).add(c.b.offset);
-    args.add(p_.transpose_b ? 1u : c.b.stride).add(p_.transpose_b ? c.b.stride : 1u);
-    args.add(c.c.buffer).add(c.c.offset).add(c.c.stride).add(p_.accumulate ? 1 : 0);
+    args.add(p_.transpose_b ? 1u : c.b.stride).add(p_.transpose_b ? c.b.stride : 1u).add(0u);
+    args.add(c.c.buffer).add(c.c.offset).add(c.c.stride).add(0u).add(p_.accumulate ? 1 : 0);
     append(args, p_.epilogue, c.epilogue);
     launch_tiles(kernel_, queue, tile_.range(p_.m, p_.n), args, launches_);
   }

@@ -81,6 +81,46 @@ std::optional<Tile> forced_tile() {
 
 size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
+/// A tile and how long it takes, in the unit of product_time().
+struct Timed {
+  Tile tile;
+  double time;
+};
+
+/// As choose_tile().
+Timed best_tile(const Device& device, size_t m, size_t n, size_t batch) {
+  const DeviceInfo& info = device.info();
+  const GpuClass kind = class_of(info);
+  // A CPU in a GPU's place works at one group at a time.
+  const size_t items = info.type & CL_DEVICE_TYPE_CPU ? 1 : busy_items[kind];
+  const auto time = [&](const Tile& t, double speed) {
+    // A unit works at several tiles at a time, and no faster at fewer of them.
+    const size_t tiles = ceil_div(m, t.bm) * ceil_div(n, t.bn) * batch;
+    const size_t resident = ceil_div(items, t.group());
+    const size_t rounds = ceil_div(tiles, info.compute_units * resident);
+    return static_cast<double>(rounds * resident) * t.bm * t.bn / speed;
+  };
+  if (const auto forced = forced_tile()) {
+    if (fits(device, *forced)) return {*forced, time(*forced, 1)};
+    throw DeviceError(fmt::format(
+        "OCELLUS_TILE: it takes work-groups of {} and {} bytes of local memory; {} has {} and {}",
+        forced->group(), forced->local_bytes(), info.name, info.max_work_group, info.local_memory));
+  }
+  const Tile* best = nullptr;
+  double best_time = std::numeric_limits<double>::infinity();
+  for (const Candidate& c : candidates) {
+    if (!fits(device, c.tile)) continue;
+    const double t = time(c.tile, std::max(c.speed[kind], 1e-3));  // better than none
+    if (t < best_time) best = &c.tile, best_time = t;
+  }
+  if (!best)
+    throw DeviceError(
+        fmt::format("{}: tiled kernels need work-groups of 64 and 4 KiB of local memory; it has {} "
+                    "and {} bytes",
+                    info.name, info.max_work_group, info.local_memory));
+  return {*best, best_time};
+}
+
 /// Milliseconds; 0: without limit.
 double launch_limit(const DeviceInfo& info) {
   const std::string text = environment("OCELLUS_LAUNCH_LIMIT");
@@ -111,35 +151,11 @@ bool fits_some_tile(const Device& device) {
 }
 
 Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch) {
-  const DeviceInfo& info = device.info();
-  if (const auto forced = forced_tile()) {
-    if (fits(device, *forced)) return *forced;
-    throw DeviceError(fmt::format(
-        "OCELLUS_TILE: it takes work-groups of {} and {} bytes of local memory; {} has {} and {}",
-        forced->group(), forced->local_bytes(), info.name, info.max_work_group, info.local_memory));
-  }
-  const GpuClass kind = class_of(info);
-  // A CPU in a GPU's place works at one group at a time.
-  const size_t items = info.type & CL_DEVICE_TYPE_CPU ? 1 : busy_items[kind];
-  const Tile* best = nullptr;
-  double best_time = std::numeric_limits<double>::infinity();
-  for (const Candidate& c : candidates) {
-    const Tile& t = c.tile;
-    if (!fits(device, t)) continue;
-    // A unit works at several tiles at a time, and no faster at fewer of them.
-    const size_t tiles = ceil_div(m, t.bm) * ceil_div(n, t.bn) * batch;
-    const size_t resident = ceil_div(items, t.group());
-    const size_t rounds = ceil_div(tiles, info.compute_units * resident);
-    const double speed = std::max(c.speed[kind], 1e-3);  // better than none
-    const double time = static_cast<double>(rounds * resident) * t.bm * t.bn / speed;
-    if (time < best_time) best = &t, best_time = time;
-  }
-  if (!best)
-    throw DeviceError(
-        fmt::format("{}: tiled kernels need work-groups of 64 and 4 KiB of local memory; it has {} "
-                    "and {} bytes",
-                    info.name, info.max_work_group, info.local_memory));
-  return *best;
+  return best_tile(device, m, n, batch).tile;
+}
+
+double product_time(const Device& device, size_t m, size_t n, size_t batch) {
+  return best_tile(device, m, n, batch).time;
 }
 
 size_t launches_for(const Device& device, double multiply_adds) {

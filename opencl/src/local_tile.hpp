@@ -24,6 +24,9 @@ bool fits_some_tile(const Device& device);
 /// The tile by which `batch` products of m x n should be fastest on a device of its class
 /// (docs/kernels.md argues the table); it fits the device's local memory and work-groups.
 Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch = 1);
+/// What these products take by that tile for each term of their sums, estimated, in multiply-adds
+/// that a compute unit makes meanwhile at its best. Only fit to compare with one another.
+double product_time(const Device& device, size_t m, size_t n, size_t batch = 1);
 
 /// Into how many launches work of so many multiply-adds is to be cut, so that none blocks a GPU's
 /// display or meets its watchdog: 200 ms each on GPUs, at a rate that slow ones reach; one on other

@@ -32,9 +32,13 @@ int Tiling::best_size(const Device& device, int batch, int height, int width, in
   return best;
 }
 
-int rank(const Device& device, const ConvolutionProblem& p, int h, int w, int tiles, int fewest) {
+bool applies(const ConvolutionProblem& p) {
   const auto fits = [](const Axis& a) { return a.kernel == 3 && a.stride == 1 && a.dilation == 1; };
-  if (!fits(p.h) || !fits(p.w) || p.groups != 1) return 0;
+  return fits(p.h) && fits(p.w) && p.groups == 1;
+}
+
+int rank(const Device& device, const ConvolutionProblem& p, int h, int w, int tiles, int fewest) {
+  if (!applies(p)) return 0;
   const bool good =
       p.in_channels >= 32 && p.out_channels >= 32 && h >= 4 && w >= 4 && tiles >= fewest;
   return (device.family() == KernelFamily::vector ? 20 : 10) + (good ? 2 : -2);

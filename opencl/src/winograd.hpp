@@ -39,6 +39,9 @@ struct Tiling {
   static int best_size(const Device& device, int batch, int height, int width, int k, int n);
 };
 
+/// Whether it is a convolution that Winograd's way can do.
+bool applies(const ConvolutionProblem& problem);
+
 /// The rank of Winograd's way for results of `h` x `w` pixels in so many tiles; 0 where it cannot.
 /// Worth its transforms from 32 channels on both sides, and those of the weights from `fewest`
 /// tiles on.

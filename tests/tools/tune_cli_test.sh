@@ -52,8 +52,9 @@ plant() {
 }
 plant faulty convolution_direct_vector.cl '*(volatile __global float*)8 = 1.0f;'
 mkdir -p faulty/ocellus
-sed 's/0\.25f/0.26f/' "$kernels/ocellus/winograd.cl" >faulty/ocellus/winograd.cl
-if cmp -s "$kernels/ocellus/winograd.cl" faulty/ocellus/winograd.cl; then fail "nothing was planted in winograd.cl"; fi
+transforms=ocellus/winograd_transforms.cl
+sed 's/0\.25f/0.26f/' "$kernels/$transforms" >"faulty/$transforms"
+if cmp -s "$kernels/$transforms" "faulty/$transforms"; then fail "nothing was planted in $transforms"; fi
 OCELLUS_KERNEL_PATH=$work/faulty ocellus tune "$net" --limit 120s --budget 9m --json >faulty.json 2>faulty.txt
 expect faulty.txt "direct crashed (signal"
 expect faulty.txt "winograd4 is wrong by"

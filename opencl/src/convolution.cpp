@@ -11,11 +11,12 @@
 namespace ocellus::opencl {
 namespace {
 
+/// Of equal ranks the first entry is taken.
 const auto& entries() {
   static const std::array kEntries{
-      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,  &kConvolutionWinograd4Fused,
-      &kConvolutionWinograd6Fused,  &kConvolutionWinograd4,       &kConvolutionWinograd2,
-      &kConvolutionWinograd6,       &kConvolutionDirectVector,    &kConvolutionGemmVector,
+      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,  &kConvolutionWinograd4,
+      &kConvolutionWinograd2,       &kConvolutionWinograd6,       &kConvolutionWinograd4Fused,
+      &kConvolutionWinograd6Fused,  &kConvolutionDirectVector,    &kConvolutionGemmVector,
       &kConvolutionWeightsVector,   &kConvolutionWinogradWeights, &kConvolutionWinograd2Tiled,
       &kConvolutionWinograd4Tiled,  &kConvolutionTiled,           &kConvolutionNaive};
   return kEntries;

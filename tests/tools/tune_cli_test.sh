@@ -32,7 +32,7 @@ table=$(echo cache/tuning/*)
 [[ -s $table ]] || fail "there is no table"
 # Which algorithm runs is the table's to say: here one that the rule would not take.
 algorithm() { ocellus tune "$net" --list --json 2>/dev/null | sed -n 's/.*"algorithm": "\(.*\)".*/\1/p'; }
-sed -i 's/^[a-z_]*\t/naive\t/' "$table"
+sed -i 's/^[a-z0-9_]*\t/naive\t/' "$table"
 [[ $(algorithm) == naive ]] || fail "the table's choice does not run"
 [[ $(OCELLUS_TUNING=off algorithm) != naive ]] || fail "OCELLUS_TUNING=off does not turn the table off"
 # A damaged table counts as none and is reported in a line.

@@ -7,16 +7,22 @@
 
 #define GEOMETRY uint batch, int in_h, int in_w, int out_h, int out_w, uint groups, uint group_in, uint group_out
 
-// Channel t % channels, under tap t / channels of the window of output pixel `pixel`; 0 in the padding. The window has kw taps
-// across, and its first lies at output * stride - pad.
-inline float window_value(__global const float* x, uint x_stride, uint pixel, uint t, int in_h, int in_w, int out_h, int out_w,
-                          uint channels, uint kw, int sh, int sw, int dh, int dw, int ph, int pw) {
+// Where channel t % channels under tap t / channels of the window of output pixel `pixel` lies in x; -1 in the padding. The window
+// has kw taps across, and its first lies at output * stride - pad.
+inline int window_at(uint x_stride, uint pixel, uint t, int in_h, int in_w, int out_h, int out_w, uint channels, uint kw, int sh, int sw,
+                     int dh, int dw, int ph, int pw) {
   const uint tap = t / channels, row = pixel / (uint)out_w;
   const int iw = (int)(pixel % (uint)out_w) * sw - pw + (int)(tap % kw) * dw;
   const int ih = (int)(row % (uint)out_h) * sh - ph + (int)(tap / kw) * dh;
-  if (ih < 0 || ih >= in_h || iw < 0 || iw >= in_w) return 0.0f;
-  return x[((row / (uint)out_h * in_h + ih) * in_w + iw) * x_stride + t % channels];
+  if (ih < 0 || ih >= in_h || iw < 0 || iw >= in_w) return -1;
+  return ((row / (uint)out_h * in_h + ih) * in_w + iw) * x_stride + t % channels;
 }
+
+inline float value_at(__global const float* x, int at) { return at < 0 ? 0.0f : x[at]; }
+inline float4 four_at(__global const float* x, int at) { return at < 0 ? (float4)(0.0f) : *(__global const float4*)(x + at); }
+
+// Four channels lie together, and at 16 bytes, where a tensor's first element, its stride and a group's channels allow it.
+#define FOURS(offset, stride, channels) (((offset) | (stride) | (channels)) % 4 == 0)
 
 #ifdef FORWARD
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
@@ -32,13 +38,25 @@ void convolution_tiled_forward(GEOMETRY, __global const float* restrict x, uint 
 #define K_BEGIN 0
 #define K_END terms
 #define A_ALONG_K
-#define A_VALUE(i, k) \
-  ((i) < pixels && (k) < terms ? window_value(in, x_stride, i, k, in_h, in_w, out_h, out_w, group_in, KW, SH, SW, DH, DW, PH, PW) : 0.0f)
-#define B_VALUE(k, j) ((k) < terms && (j) < group_out ? w[(k) * (groups * group_out) + (j)] : 0.0f)
+#define A_AT(i, k) \
+  ((i) < pixels && (k) < terms ? window_at(x_stride, i, k, in_h, in_w, out_h, out_w, group_in, KW, SH, SW, DH, DW, PH, PW) : -1)
+#define A_VALUE(i, k) value_at(in, A_AT(i, k))
+#define A_VALUE4(i, k) four_at(in, A_AT(i, k))
+#define A_FOURS FOURS(x_offset, x_stride, group_in)
+#define B_AT(k, j) ((k) < terms && (j) < group_out ? (int)((k) * (groups * group_out) + (j)) : -1)
+#define B_VALUE(k, j) value_at(w, B_AT(k, j))
+#define B_VALUE4(k, j) four_at(w, B_AT(k, j))
+#define B_FOURS FOURS(weights_offset, 0, group_out)
+#define C_FOURS FOURS(y_offset, y_stride, group_out)
 #define STORE_VALUE(i, j, v)                                                      \
   {                                                                               \
     const uint channel = group * group_out + (j);                                 \
     y[y_offset + (i) * y_stride + channel] = epilogue1(v, i, channel EPILOGUE_ARGUMENTS); \
+  }
+#define STORE_VALUE4(i, j, v)                                                     \
+  {                                                                               \
+    const uint channel = group * group_out + (j);                                 \
+    *(__global float4*)(y + y_offset + (i) * y_stride + channel) = epilogue4(v, i, channel EPILOGUE_ARGUMENTS); \
   }
 
 #elif defined(BACKWARD_DATA)
@@ -60,19 +78,31 @@ void convolution_tiled_backward_data(GEOMETRY, PART(h), PART(w), int w_kernel, _
 #define K_END terms
 #define A_ALONG_K
 #define B_ALONG_K
-#define A_VALUE(i, k)                                                                                                    \
-  ((i) < pixels && (k) < terms ? window_value(gradient, y_stride, i, k, out_h, out_w, h_size, w_size, group_out, w_taps, \
-                                              1, 1, h_dilation, w_dilation, h_pad, w_pad)                                \
-                               : 0.0f)
+#define A_AT(i, k)                                                                                                             \
+  ((i) < pixels && (k) < terms ? window_at(y_stride, i, k, out_h, out_w, h_size, w_size, group_out, w_taps, 1, 1, h_dilation, \
+                                           w_dilation, h_pad, w_pad)                                                          \
+                               : -1)
+#define A_VALUE(i, k) value_at(gradient, A_AT(i, k))
+#define A_VALUE4(i, k) four_at(gradient, A_AT(i, k))
+#define A_FOURS FOURS(y_offset, y_stride, group_out)
 #define TAP_ROW(k) ((h_last - (int)((k) / group_out / w_taps) * h_tap_step) * w_kernel + w_last - (int)((k) / group_out % w_taps) * w_tap_step)
-#define B_VALUE(k, j) \
-  ((k) < terms && (j) < group_in ? w[((uint)TAP_ROW(k) * group_in + (j)) * (groups * group_out) + (k) % group_out] : 0.0f)
-#define STORE_VALUE(i, j, v)                                                                                    \
-  {                                                                                                             \
-    const uint row = (i) / w_size;                                                                              \
-    const uint pixel = (row / h_size * in_h + h_origin + row % h_size * h_step) * in_w + w_origin + (i) % w_size * w_step; \
-    const uint at = x_offset + pixel * x_stride + group * group_in + (j);                                       \
-    dx[at] = accumulate ? dx[at] + (v) : (v);                                                                   \
+#define B_AT(k, j) \
+  ((k) < terms && (j) < group_in ? (int)(((uint)TAP_ROW(k) * group_in + (j)) * (groups * group_out) + (k) % group_out) : -1)
+#define B_VALUE(k, j) value_at(w, B_AT(k, j))
+#define B_VALUE4(k, j) four_at(w, B_AT(k, j))
+#define B_FOURS FOURS(weights_offset, 0, group_out)
+#define C_FOURS FOURS(x_offset, x_stride, group_in)
+#define PIXEL_OF(i) \
+  (((i) / w_size / h_size * in_h + h_origin + (i) / w_size % h_size * h_step) * in_w + w_origin + (i) % w_size * w_step)
+#define STORE_VALUE(i, j, v)                                               \
+  {                                                                        \
+    const uint at = x_offset + PIXEL_OF(i) * x_stride + group * group_in + (j); \
+    dx[at] = accumulate ? dx[at] + (v) : (v);                              \
+  }
+#define STORE_VALUE4(i, j, v)                                                                                        \
+  {                                                                                                                  \
+    __global float4* at = (__global float4*)(dx + x_offset + PIXEL_OF(i) * x_stride + group * group_in + (j));       \
+    *at = accumulate ? *at + (v) : (v);                                                                              \
   }
 
 #else  // BACKWARD_WEIGHTS
@@ -91,13 +121,25 @@ void convolution_tiled_backward_weights(GEOMETRY, __global const float* restrict
 #define N group_out
 #define K_BEGIN first
 #define K_END last
-#define A_VALUE(i, k) \
-  ((i) < taps && (k) < last ? window_value(in, x_stride, k, i, in_h, in_w, out_h, out_w, group_in, KW, SH, SW, DH, DW, PH, PW) : 0.0f)
-#define B_VALUE(k, j) ((k) < last && (j) < group_out ? gradient[(k) * y_stride + (j)] : 0.0f)
+#define A_AT(i, k) \
+  ((i) < taps && (k) < last ? window_at(x_stride, k, i, in_h, in_w, out_h, out_w, group_in, KW, SH, SW, DH, DW, PH, PW) : -1)
+#define A_VALUE(i, k) value_at(in, A_AT(i, k))
+#define A_VALUE4(i, k) four_at(in, A_AT(i, k))
+#define A_FOURS FOURS(x_offset, x_stride, group_in)
+#define B_AT(k, j) ((k) < last && (j) < group_out ? (int)((k) * y_stride + (j)) : -1)
+#define B_VALUE(k, j) value_at(gradient, B_AT(k, j))
+#define B_VALUE4(k, j) four_at(gradient, B_AT(k, j))
+#define B_FOURS FOURS(y_offset, y_stride, group_out)
+#define C_FOURS FOURS(weights_offset, 0, group_out)
 #define STORE_VALUE(i, j, v)                            \
   {                                                     \
     const uint at = (i) * (groups * group_out) + (j);   \
     out[at] = accumulate ? out[at] + (v) : (v);         \
+  }
+#define STORE_VALUE4(i, j, v)                                                          \
+  {                                                                                    \
+    __global float4* at = (__global float4*)(out + (i) * (groups * group_out) + (j));  \
+    *at = accumulate ? *at + (v) : (v);                                                \
   }
 #endif
 

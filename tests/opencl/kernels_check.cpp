@@ -47,13 +47,17 @@ class Checker {
   Device& device() { return device_; }
   Queue& queue() { return device_.compute(); }
 
+  /// Where matrices begin and how far apart their rows are: odd, or at vectors of four floats.
+  bool at_fours = false;
+
+  Guarded matrix(int rows, int columns) {
+    return at_fours ? Guarded(device_, rows, columns, 8, 4) : Guarded(device_, rows, columns);
+  }
   Guarded matrix(int rows, int columns, uint32_t seed) {
-    Guarded m(device_, rows, columns);
-    m.set(random_values(size_t(rows) * columns, seed));
-    return m;
+    return matrix(rows, columns, random_values(size_t(rows) * columns, seed));
   }
   Guarded matrix(int rows, int columns, const std::vector<float>& values) {
-    Guarded m(device_, rows, columns);
+    Guarded m = matrix(rows, columns);
     m.set(values);
     return m;
   }
@@ -297,10 +301,10 @@ void check_random(Checker& c) {
   c.check("random_normal", pairs, normal, 4);
 }
 
-void check_gemm(Checker& c, int rows, bool transpose_a, bool transpose_b) {
+void check_gemm(Checker& c, int rows, int columns, int terms, bool transpose_a, bool transpose_b) {
   GemmProblem p{rows,
-                21,
-                37,
+                columns,
+                terms,
                 transpose_a,
                 transpose_b,
                 false,
@@ -321,7 +325,7 @@ void check_gemm(Checker& c, int rows, bool transpose_a, bool transpose_b) {
           dbias = c.matrix(1, p.n, bias);
   for (const std::string& algorithm : Gemm::algorithms(c.device(), p)) {
     if (c.skips(algorithm)) continue;
-    Guarded out(c.device(), p.m, p.n);
+    Guarded out = c.matrix(p.m, p.n);
     const Gemm gemm(c.device(), p, algorithm);
     const Operand epilogue[] = {dbias.operand()};
     gemm.run(c.queue(), da.operand(), db.operand(), out.operand(), epilogue,
@@ -367,7 +371,7 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
   };
   for (const std::string& algorithm : ConvolutionForward::algorithms(c.device(), p)) {
     if (c.skips(algorithm)) continue;
-    Guarded result(c.device(), out, filters);
+    Guarded result = c.matrix(out, filters);
     const ConvolutionForward plan(c.device(), p, algorithm);
     const Buffer packed = c.scratch(plan.packed_bytes());
     plan.pack(c.queue(), dev_w.operand(), packed);
@@ -377,7 +381,7 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
   }
   for (const std::string& algorithm : ConvolutionBackwardData::algorithms(c.device(), p)) {
     if (c.skips(algorithm)) continue;
-    Guarded result(c.device(), in, channels);
+    Guarded result = c.matrix(in, channels);
     const ConvolutionBackwardData plan(c.device(), p, algorithm);
     const Buffer packed = c.scratch(plan.packed_bytes());
     plan.pack(c.queue(), dev_w.operand(), packed);
@@ -387,7 +391,7 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
   }
   for (const std::string& algorithm : ConvolutionBackwardWeights::algorithms(c.device(), p)) {
     if (c.skips(algorithm)) continue;
-    Guarded result(c.device(), 1, weights);
+    Guarded result = c.matrix(1, weights);
     const ConvolutionBackwardWeights plan(c.device(), p, algorithm);
     plan.run(c.queue(), dev_x.operand(), dev_dy.operand(), result.operand(),
              c.scratch(plan.workspace_bytes()));
@@ -396,9 +400,9 @@ void check_convolution(Checker& c, int channels, int filters, int stride, bool d
 }
 
 /// Products by every tile of the tiled family that fits the device: the table of
-/// opencl/src/local_tile.cpp, and a tile of no class.
-void check_tiles(Checker& c) {
-  const int m = 131, n = 67, k = 19;  // more than one of each tile, none of them whole
+/// opencl/src/local_tile.cpp, and a tile of no class. More than one of each tile, none of them
+/// whole.
+void check_tiles(Checker& c, int m, int n, int k) {
   const auto a = random_values(m * k, 1), b = random_values(k * n, 2);
   Doubles expected(m * n);
   for (int i = 0; i < m * n; ++i)
@@ -409,10 +413,10 @@ void check_tiles(Checker& c) {
                            "128,16,16,8,2", "32,32,16,4,4", "64,8,16,4,2", "16,48,4,2,6"}) {
     setenv("OCELLUS_TILE", tile, 1);
     try {
-      Guarded out(c.device(), m, n);
+      Guarded out = c.matrix(m, n);
       Gemm(c.device(), {m, n, k}, "tiled")
           .run(c.queue(), da.operand(), db.operand(), out.operand());
-      c.check(fmt::format("gemm tiled by {}", tile), out, expected, k);
+      c.check(fmt::format("gemm tiled {} by {}", n, tile), out, expected, k);
       ++tried;
     } catch (const DeviceError& e) {
       fmt::print("{:6} gemm tiled by {:26} does not fit: {}\n", c.family(), tile, e.what());
@@ -466,10 +470,19 @@ int check_family(const std::string& selector, const std::string& family, bool ow
   }
   check_movement(c);
   check_random(c);
-  for (int flags = 0; flags < 4; ++flags) check_gemm(c, 19, flags & 1, flags & 2);
+  for (int flags = 0; flags < 4; ++flags) check_gemm(c, 19, 21, 37, flags & 1, flags & 2);
   if (family == "vector")  // "thin", a vector kernel
-    for (const bool turned : {false, true}) check_gemm(c, 5, false, turned);
-  if (family == "tiled") check_tiles(c);
+    for (const bool turned : {false, true}) check_gemm(c, 5, 21, 37, false, turned);
+  if (family == "tiled") {
+    check_tiles(c, 131, 67, 19);
+    // Tiled kernels load and store four floats at a time where memory allows it.
+    c.at_fours = true;
+    check_tiles(c, 132, 68, 20);
+    for (int flags = 0; flags < 4; ++flags) check_gemm(c, 20, 24, 36, flags & 1, flags & 2);
+    check_convolution(c, 8, 20, 1);
+    check_convolution(c, 8, 20, 2);
+    c.at_fours = false;
+  }
   check_convolution(c, 5, 19, 1);  // two strips of packed weights
   check_convolution(c, 17, 18, 2);
   check_convolution(c, 17, 17, 1, true);

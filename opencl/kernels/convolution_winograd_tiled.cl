@@ -35,9 +35,9 @@ void winograd_kernel_tiled(uint k, uint n, __global const float* restrict weight
 }
 
 // `tiles` tiles of the batch from first_tile on; tile t is at row t / w_tiles % h_tiles and column t % w_tiles of image
-// t / (h_tiles * w_tiles). Pixels beyond the image are zero.
+// t / (h_tiles * w_tiles). Tiles at `count` and beyond, and pixels beyond the image, are zero.
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1)))
-void winograd_input_tiled(uint first_tile, uint tiles, uint h_tiles, uint w_tiles, int h_in, int w_in, int h_pad, int w_pad,
+void winograd_input_tiled(uint first_tile, uint tiles, uint count, uint h_tiles, uint w_tiles, int h_in, int w_in, int h_pad, int w_pad,
                           uint channels, __global const float* restrict x, uint x_offset, uint x_stride,
                           __global float* restrict v, uint v_plane) {
   const uint item = get_global_id(0);
@@ -48,7 +48,7 @@ void winograd_input_tiled(uint first_tile, uint tiles, uint h_tiles, uint w_tile
   float d[PLANES];
 #pragma unroll
   for (int i = 0; i < EDGE; ++i) {
-    const bool row_inside = top + i >= 0 && top + i < h_in;
+    const bool row_inside = tile < count && top + i >= 0 && top + i < h_in;
 #pragma unroll
     for (int j = 0; j < EDGE; ++j) {
       const bool inside = row_inside && left + j >= 0 && left + j < w_in;

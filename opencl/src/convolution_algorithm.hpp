@@ -48,6 +48,7 @@ extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwise
     kConvolutionWinograd4Fused, kConvolutionWinograd6Fused, kConvolutionWinograd4,
     kConvolutionWinograd2, kConvolutionWinograd6, kConvolutionDirectVector, kConvolutionGemmVector,
     kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionWinograd2Tiled,
-    kConvolutionWinograd4Tiled, kConvolutionTiled, kConvolutionNaive;
+    kConvolutionWinograd4Tiled, kConvolutionWinogradWeightsTiled, kConvolutionTiled,
+    kConvolutionNaive;
 
 }  // namespace ocellus::opencl

@@ -1,17 +1,13 @@
-#include <fmt/format.h>
-
 #include "convolution_part.hpp"
 #include "local_tile.hpp"
 #include "ocellus_opencl_kernels.hpp"
 #include "winograd.hpp"
+#include "winograd_tiled.hpp"
 
 namespace ocellus::opencl {
 namespace {
 
-constexpr size_t kGroup = 64;  ///< work-items of a group of the transforms
-/// Bytes that v and m may take: tiles beyond go in rounds. As much as fills the largest devices for
-/// a hundred microseconds, and no more than their second-level caches have.
-constexpr size_t kMaxWorkspace = 64 << 20;
+using namespace winograd_tiled;
 
 /// What the pass reads and writes.
 struct Shape {
@@ -47,13 +43,12 @@ class ConvolutionWinogradTiled : public ConvolutionAlgorithm {
     h_ = part.h.axis;
     w_ = part.w.axis;
     const KernelSource& source = kernels::convolution_winograd_tiled_cl();
-    const std::string options = fmt::format("-DTILE={} -DGROUP={}", size, kGroup);
-    weights_ = device.kernel(source, "winograd_kernel_tiled", options);
-    input_ = device.kernel(source, "winograd_input_tiled", options);
+    weights_ = device.kernel(source, "winograd_kernel_tiled", options(size));
+    input_ = device.kernel(source, "winograd_input_tiled", options(size));
     product_ = device.kernel(kernels::gemm_tiled_cl().with_preamble(generate({})), "gemm_tiled",
                              tile_.options() + " -DA_ALONG_K");
     output_ = device.kernel(source.with_preamble(generate(p_.epilogue)), "winograd_output_tiled",
-                            options);
+                            options(size));
   }
 
   size_t workspace_bytes() const override {
@@ -89,9 +84,9 @@ class ConvolutionWinogradTiled : public ConvolutionAlgorithm {
   void run_round(Queue& queue, const Call& c, int first, int tiles) const {
     const Operand &x = forward_ ? c.x : c.y, &y = forward_ ? c.y : c.x;
     const uint32_t k = s_.k, n = s_.n, m_offset = tiles_.planes() * v_plane(tiles);
-    input_(queue, Range::of(size_t(tiles) * k, kGroup), first, tiles, tiles_.h, tiles_.w, h_.in,
-           w_.in, h_.pad_before, w_.pad_before, k, x.buffer, x.offset, x.stride, c.workspace,
-           v_plane(tiles));
+    input_(queue, Range::of(size_t(tiles) * k, kGroup), first, tiles, tiles_.count, tiles_.h,
+           tiles_.w, h_.in, w_.in, h_.pad_before, w_.pad_before, k, x.buffer, x.offset, x.stride,
+           c.workspace, v_plane(tiles));
 
     Arguments product;
     product.add(tiles).add(n).add(k);
@@ -118,9 +113,6 @@ class ConvolutionWinogradTiled : public ConvolutionAlgorithm {
   Axis h_, w_;
   Kernel weights_, input_, product_, output_;
 };
-
-/// Multiply-adds that a GPU makes while it moves a byte: 6 to 20 from integrated GPUs to servers'.
-constexpr double kBalance = 10;
 
 /// In the unit of product_time(): the products, and the bytes of both transforms.
 double time(const Device& device, const ConvolutionProblem& p, const Shape& s, int size) {

@@ -70,11 +70,14 @@ std::optional<Tile> forced_tile() {
   const auto even = [](int a, int b) { return b > 0 && a > 0 && a % b == 0; };
   // What ocellus/local_tile.cl takes for granted.
   if (!read || !even(t.bm, t.tm) || !even(t.bn, t.tn) || !even(t.group(), t.bk) ||
-      !even(t.bm * t.bk, t.group()) || !even(t.bn * t.bk, t.group()))
+      !even(t.bm * t.bk, t.group()) || !even(t.bn * t.bk, t.group()) || t.bm % 4 || t.bn % 4 ||
+      t.bk % 4)
     throw Error(
-        fmt::format("OCELLUS_TILE: '{}' is no tile BM,BN,BK,TM,TN (TM divides BM, TN divides "
-                    "BN, BK divides the work-group, which divides BM * BK and BN * BK)",
-                    text),
+        fmt::format(
+            "OCELLUS_TILE: '{}' is no tile BM,BN,BK,TM,TN (TM divides BM, TN divides "
+            "BN, BK divides the work-group, which divides BM * BK and BN * BK; BM, BN and BK are "
+            "multiples of 4)",
+            text),
         ExitCode::usage);
   return t;
 }
@@ -156,6 +159,16 @@ Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch) {
 
 double product_time(const Device& device, size_t m, size_t n, size_t batch) {
   return best_tile(device, m, n, batch).time;
+}
+
+TermSplit split_terms(const Device& device, size_t m, size_t n, size_t batch, size_t terms,
+                      size_t fewest) {
+  TermSplit best{1, product_time(device, m, n, batch) * terms};
+  for (size_t parts = 2; parts <= 64 && parts * fewest <= terms; parts *= 2) {
+    const double time = product_time(device, m, n, batch * parts) * ceil_div(terms, parts);
+    if (time < 0.9 * best.time) best = {parts, time};  // they have to be added, too
+  }
+  return best;
 }
 
 size_t launches_for(const Device& device, double multiply_adds) {

@@ -12,7 +12,7 @@ struct Tile {
   int bm, bn, bk, tm, tn;
 
   int group() const { return bm / tm * (bn / tn); }
-  size_t local_bytes() const { return sizeof(float) * bk * (bm + 1 + bn + 1); }
+  size_t local_bytes() const { return sizeof(float) * bk * (bm + 4 + bn + 4); }
   /// "-DBM=64 -DBN=64 ... -DGROUP=256"
   std::string options() const;
   /// Work-groups that cover `batch` products of m x n.
@@ -27,6 +27,14 @@ Tile choose_tile(const Device& device, size_t m, size_t n, size_t batch = 1);
 /// What these products take by that tile for each term of their sums, estimated, in multiply-adds
 /// that a compute unit makes meanwhile at its best. Only fit to compare with one another.
 double product_time(const Device& device, size_t m, size_t n, size_t batch = 1);
+/// Sums of `terms` terms cut into parts that are made side by side, none shorter than `fewest`: as
+/// many as take least, where results are few and terms are many; and that time, of all terms.
+struct TermSplit {
+  size_t parts;
+  double time;
+};
+TermSplit split_terms(const Device& device, size_t m, size_t n, size_t batch, size_t terms,
+                      size_t fewest);
 
 /// Into how many launches work of so many multiply-adds is to be cut, so that none blocks a GPU's
 /// display or meets its watchdog: 200 ms each on GPUs, at a rate that slow ones reach; one on other

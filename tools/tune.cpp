@@ -82,6 +82,9 @@ class Tuner {
     for (const std::string& name : names)
       if (ms.empty() || !out(name)) attempt(row, name, ms);
     if (ms.empty()) return {};
+    // The fastest once more by each tile that it can take.
+    for (const std::string& name : problem.with_tiles(device_, fastest(ms)))
+      if (!out(name)) attempt(row, name, ms);
     // Whoever beat the rule's choice does it once more: chance must not decide.
     if (const auto best = fastest(ms); best != row.rule && ms.contains(row.rule)) {
       attempt(row, row.rule, ms);

@@ -13,12 +13,14 @@ namespace {
 
 /// Of equal ranks the first entry is taken.
 const auto& entries() {
-  static const std::array kEntries{
-      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,  &kConvolutionWinograd4,
-      &kConvolutionWinograd2,       &kConvolutionWinograd6,       &kConvolutionWinograd4Fused,
-      &kConvolutionWinograd6Fused,  &kConvolutionDirectVector,    &kConvolutionGemmVector,
-      &kConvolutionWeightsVector,   &kConvolutionWinogradWeights, &kConvolutionWinograd2Tiled,
-      &kConvolutionWinograd4Tiled,  &kConvolutionTiled,           &kConvolutionNaive};
+  static const std::array kEntries{&kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,
+                                   &kConvolutionWinograd4,       &kConvolutionWinograd2,
+                                   &kConvolutionWinograd6,       &kConvolutionWinograd4Fused,
+                                   &kConvolutionWinograd6Fused,  &kConvolutionDirectVector,
+                                   &kConvolutionGemmVector,      &kConvolutionWeightsVector,
+                                   &kConvolutionWinogradWeights, &kConvolutionWinograd2Tiled,
+                                   &kConvolutionWinograd4Tiled,  &kConvolutionWinogradWeightsTiled,
+                                   &kConvolutionTiled,           &kConvolutionNaive};
   return kEntries;
 }
 
@@ -30,10 +32,14 @@ TuningProblem tuning_problem(const ConvolutionProblem& problem, ConvolutionPass 
           problem};
 }
 
+std::string tuned(const Device& device, const ConvolutionProblem& problem, ConvolutionPass pass) {
+  return TuningTable::of(device.info()).choice(tuning_problem(problem, pass));
+}
+
 auto able(const Device& device, const ConvolutionProblem& problem, ConvolutionPass pass) {
   auto list =
       ranked(entries(), [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
-  prefer(list, TuningTable::of(device.info()).choice(tuning_problem(problem, pass)));
+  prefer(list, tuned(device, problem, pass));
   return list;
 }
 
@@ -82,9 +88,8 @@ struct Plan {
       throw Error("convolution: only the forward pass takes an epilogue");
     if (wanted.empty()) TuningTable::of(device.info()).note(tuning_problem(p, pass));
     const auto list = able(device, p, pass);
-    const ConvolutionEntry& entry = chosen(list, wanted, "convolution");
-    name = entry.name;
-    algorithm = entry.make(device, p, pass);
+    name = wanted.empty() ? names_of(device, list, tuned(device, p, pass)).at(0) : wanted;
+    algorithm = make_named(device, chosen(list, name, "convolution"), name, p, pass);
   }
 
   std::string packed_layout() const {
@@ -93,8 +98,9 @@ struct Plan {
       return fmt::format("{},{},{},{}", a.stride, a.dilation, a.pad_before,
                          std::min(a.in, a.stride));
     };
-    return fmt::format("{} {} {} {} {} {}", name, static_cast<int>(pass), algorithm->packed_bytes(),
-                       algorithm->packed_variant(), axis(problem.h), axis(problem.w));
+    return fmt::format("{} {} {} {} {} {}", algorithm_of(name), static_cast<int>(pass),
+                       algorithm->packed_bytes(), algorithm->packed_variant(), axis(problem.h),
+                       axis(problem.w));
   }
 
   void check_packed(const Buffer& packed) const {
@@ -138,7 +144,11 @@ struct Plan {
   Class::Class(Class&&) noexcept = default;                                                     \
   std::vector<std::string> Class::algorithms(const Device& device,                              \
                                              const ConvolutionProblem& problem) {               \
-    return names_of(able(device, problem, pass));                                               \
+    return names_of(device, able(device, problem, pass), tuned(device, problem, pass));         \
+  }                                                                                             \
+  std::vector<std::string> Class::with_tiles(                                                   \
+      const Device& device, const ConvolutionProblem& problem, const std::string& algorithm) {  \
+    return tiled_names(device, chosen(able(device, problem, pass), algorithm, "convolution"));  \
   }                                                                                             \
   std::string Class::algorithm() const { return state_->name; }                                 \
   size_t Class::workspace_bytes() const { return state_->algorithm->workspace_bytes(); }

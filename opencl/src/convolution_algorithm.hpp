@@ -8,6 +8,8 @@
 
 namespace ocellus::opencl {
 
+struct Tile;
+
 enum class ConvolutionPass { forward, backward_data, backward_weights };
 
 /// One way to compute one pass of a ConvolutionProblem; the public classes check the operands and
@@ -42,6 +44,11 @@ struct ConvolutionEntry {
   int (*rank)(const Device& device, const ConvolutionProblem& problem, ConvolutionPass pass);
   std::unique_ptr<ConvolutionAlgorithm> (*make)(Device& device, const ConvolutionProblem& problem,
                                                 ConvolutionPass pass);
+  /// The same by a tile other than the rule's; null: it takes none.
+  std::unique_ptr<ConvolutionAlgorithm> (*make_with_tile)(Device& device,
+                                                          const ConvolutionProblem& problem,
+                                                          ConvolutionPass pass,
+                                                          const Tile& tile) = nullptr;
 };
 
 extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwiseTiled,

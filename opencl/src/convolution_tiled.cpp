@@ -42,11 +42,12 @@ const char* name_of(ConvolutionPass pass) {
 /// Implicit GEMM through local memory; any stride, dilation, padding and number of groups.
 class ConvolutionTiled : public ConvolutionAlgorithm {
  public:
-  ConvolutionTiled(Device& device, const ConvolutionProblem& problem, ConvolutionPass pass)
+  ConvolutionTiled(Device& device, const ConvolutionProblem& problem, ConvolutionPass pass,
+                   std::optional<Tile> tile = {})
       : p_(problem),
         pass_(pass),
         product_(product_of(problem, pass)),
-        tile_(choose_tile(device, product_.m, product_.n, p_.groups)),
+        tile_(tile ? *tile : choose_tile(device, product_.m, product_.n, p_.groups)),
         launches_(launches_for(device, problem.multiply_adds())) {
     if (pass == ConvolutionPass::backward_weights) split_pixels(device);
     std::string options = tile_.options() + " -D";
@@ -156,6 +157,10 @@ const ConvolutionEntry kConvolutionTiled{
     [](Device& device, const ConvolutionProblem& problem,
        ConvolutionPass pass) -> std::unique_ptr<ConvolutionAlgorithm> {
       return std::make_unique<ConvolutionTiled>(device, problem, pass);
+    },
+    [](Device& device, const ConvolutionProblem& problem, ConvolutionPass pass,
+       const Tile& tile) -> std::unique_ptr<ConvolutionAlgorithm> {
+      return std::make_unique<ConvolutionTiled>(device, problem, pass, tile);
     }};
 
 }  // namespace ocellus::opencl

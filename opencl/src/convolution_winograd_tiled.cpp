@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "convolution_part.hpp"
 #include "local_tile.hpp"
 #include "ocellus_opencl_kernels.hpp"
@@ -31,13 +33,13 @@ uint32_t plane(size_t rows, size_t columns) {
 class ConvolutionWinogradTiled : public ConvolutionAlgorithm {
  public:
   ConvolutionWinogradTiled(Device& device, const ConvolutionProblem& problem, ConvolutionPass pass,
-                           int size)
+                           int size, std::optional<Tile> tile = {})
       : p_(problem),
         forward_(pass == ConvolutionPass::forward),
         s_(Shape::of(problem, pass)),
         tiles_(size, p_.batch, s_.h, s_.w),
         round_(tiles_a_round(tiles_, s_)),
-        tile_(choose_tile(device, round_, s_.n, tiles_.planes())),
+        tile_(tile ? *tile : choose_tile(device, round_, s_.n, tiles_.planes())),
         launches_(launches_for(device, 1.0 * tiles_.planes() * round_ * s_.k * s_.n)) {
     const ConvolutionPart part = forward_ ? forward_part(p_) : backward_parts(p_).front();
     h_ = part.h.axis;
@@ -140,9 +142,18 @@ std::unique_ptr<ConvolutionAlgorithm> make(Device& device, const ConvolutionProb
   return std::make_unique<ConvolutionWinogradTiled>(device, problem, pass, size);
 }
 
+template <int size>
+std::unique_ptr<ConvolutionAlgorithm> make_with_tile(Device& device,
+                                                     const ConvolutionProblem& problem,
+                                                     ConvolutionPass pass, const Tile& tile) {
+  return std::make_unique<ConvolutionWinogradTiled>(device, problem, pass, size, tile);
+}
+
 }  // namespace
 
-const ConvolutionEntry kConvolutionWinograd2Tiled{"winograd2_tiled", rank<2>, make<2>};
-const ConvolutionEntry kConvolutionWinograd4Tiled{"winograd4_tiled", rank<4>, make<4>};
+const ConvolutionEntry kConvolutionWinograd2Tiled{"winograd2_tiled", rank<2>, make<2>,
+                                                  make_with_tile<2>};
+const ConvolutionEntry kConvolutionWinograd4Tiled{"winograd4_tiled", rank<4>, make<4>,
+                                                  make_with_tile<4>};
 
 }  // namespace ocellus::opencl

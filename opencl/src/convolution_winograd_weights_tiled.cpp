@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "local_tile.hpp"
 #include "ocellus_opencl_kernels.hpp"
 #include "winograd.hpp"
@@ -18,7 +20,8 @@ winograd::Tiling tiling(const ConvolutionProblem& p) { return {kSize, p.batch, p
 /// the device empty.
 class ConvolutionWinogradWeightsTiled : public ConvolutionAlgorithm {
  public:
-  ConvolutionWinogradWeightsTiled(Device& device, const ConvolutionProblem& problem)
+  ConvolutionWinogradWeightsTiled(Device& device, const ConvolutionProblem& problem,
+                                  std::optional<Tile> tile = {})
       : p_(problem), k_(p_.in_channels), n_(p_.out_channels), tiles_(tiling(p_)) {
     const size_t bytes = sizeof(float) * kPlanes * (size_t(k_) + n_);
     const int most = std::max(128, static_cast<int>(kMaxWorkspace / bytes));
@@ -28,7 +31,7 @@ class ConvolutionWinogradWeightsTiled : public ConvolutionAlgorithm {
         std::max<size_t>(1, kMaxWorkspace / (sizeof(float) * kPlanes * k_ * n_));
     parts_ = std::min(most_parts, split_terms(device, k_, n_, kPlanes, round, kMinTerms).parts);
     part_ = (round + parts_ - 1) / parts_;
-    tile_ = choose_tile(device, k_, n_, kPlanes * parts_);
+    tile_ = tile ? *tile : choose_tile(device, k_, n_, kPlanes * parts_);
     launches_ = launches_for(device, 1.0 * kPlanes * parts_ * part_ * k_ * n_);
     input_ = device.kernel(kernels::convolution_winograd_tiled_cl(), "winograd_input_tiled",
                            options(kSize));
@@ -102,6 +105,10 @@ const ConvolutionEntry kConvolutionWinogradWeightsTiled{
     [](Device& device, const ConvolutionProblem& problem,
        ConvolutionPass) -> std::unique_ptr<ConvolutionAlgorithm> {
       return std::make_unique<ConvolutionWinogradWeightsTiled>(device, problem);
+    },
+    [](Device& device, const ConvolutionProblem& problem, ConvolutionPass,
+       const Tile& tile) -> std::unique_ptr<ConvolutionAlgorithm> {
+      return std::make_unique<ConvolutionWinogradWeightsTiled>(device, problem, tile);
     }};
 
 }  // namespace ocellus::opencl

@@ -12,13 +12,18 @@ namespace ocellus::opencl {
 namespace {
 
 const auto& entries() {
-  static const std::array kEntries{&kGemmThinVector, &kGemmVector, &kGemmTiled, &kGemmClblast, &kGemmNaive};
+  static const std::array kEntries{&kGemmThinVector, &kGemmVector, &kGemmTiled, &kGemmClblast,
+                                   &kGemmNaive};
   return kEntries;
+}
+
+std::string tuned(const Device& device, const GemmProblem& problem) {
+  return TuningTable::of(device.info()).choice(TuningProblem(problem));
 }
 
 auto able(const Device& device, const GemmProblem& problem) {
   auto list = ranked(entries(), [&](const GemmEntry& e) { return e.rank(device, problem); });
-  prefer(list, TuningTable::of(device.info()).choice(TuningProblem(problem)));
+  prefer(list, tuned(device, problem));
   return list;
 }
 
@@ -57,14 +62,21 @@ Gemm::Gemm(Device& device, const GemmProblem& problem, const std::string& algori
                             problem.k));
   if (algorithm.empty()) TuningTable::of(device.info()).note(TuningProblem(problem));
   const auto list = able(device, problem);
-  const GemmEntry& entry = chosen(list, algorithm, "gemm");
-  state_ = std::make_unique<State>(State{problem, entry.name, entry.make(device, problem)});
+  const std::string name =
+      algorithm.empty() ? names_of(device, list, tuned(device, problem)).at(0) : algorithm;
+  const GemmEntry& entry = chosen(list, name, "gemm");
+  state_ = std::make_unique<State>(State{problem, name, make_named(device, entry, name, problem)});
 }
 Gemm::~Gemm() = default;
 Gemm::Gemm(Gemm&&) noexcept = default;
 
 std::vector<std::string> Gemm::algorithms(const Device& device, const GemmProblem& problem) {
-  return names_of(able(device, problem));
+  return names_of(device, able(device, problem), tuned(device, problem));
+}
+
+std::vector<std::string> Gemm::with_tiles(const Device& device, const GemmProblem& problem,
+                                          const std::string& algorithm) {
+  return tiled_names(device, chosen(able(device, problem), algorithm, "gemm"));
 }
 
 std::string Gemm::algorithm() const { return state_->name; }

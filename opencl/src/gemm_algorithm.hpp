@@ -7,6 +7,8 @@
 
 namespace ocellus::opencl {
 
+struct Tile;
+
 /// One way to compute a GemmProblem; class Gemm checks the operands and forwards to it.
 class GemmAlgorithm {
  public:
@@ -31,6 +33,9 @@ struct GemmEntry {
   const char* name;
   int (*rank)(const Device& device, const GemmProblem& problem);
   std::unique_ptr<GemmAlgorithm> (*make)(Device& device, const GemmProblem& problem);
+  /// The same by a tile other than the rule's; null: it takes none.
+  std::unique_ptr<GemmAlgorithm> (*make_with_tile)(Device& device, const GemmProblem& problem,
+                                                   const Tile& tile) = nullptr;
 };
 
 extern const GemmEntry kGemmNaive, kGemmVector, kGemmThinVector, kGemmTiled, kGemmClblast;

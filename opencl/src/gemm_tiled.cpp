@@ -8,9 +8,9 @@ namespace {
 /// Tiles in local and private memory, the epilogue in the store; any size, no workspace.
 class GemmTiled : public GemmAlgorithm {
  public:
-  GemmTiled(Device& device, const GemmProblem& problem)
+  GemmTiled(Device& device, const GemmProblem& problem, const Tile& tile)
       : p_(problem),
-        tile_(choose_tile(device, problem.m, problem.n)),
+        tile_(tile),
         launches_(launches_for(device, 1.0 * problem.m * problem.n * problem.k)) {
     std::string options = tile_.options();
     if (!p_.transpose_a) options += " -DA_ALONG_K";
@@ -38,16 +38,22 @@ class GemmTiled : public GemmAlgorithm {
   Kernel kernel_;
 };
 
+std::unique_ptr<GemmAlgorithm> make_with_tile(Device& device, const GemmProblem& problem,
+                                              const Tile& tile) {
+  return std::make_unique<GemmTiled>(device, problem, tile);
+}
+
+std::unique_ptr<GemmAlgorithm> make(Device& device, const GemmProblem& problem) {
+  return make_with_tile(device, problem, choose_tile(device, problem.m, problem.n));
+}
+
 }  // namespace
 
-const GemmEntry kGemmTiled{
-    "tiled",
-    [](const Device& device, const GemmProblem&) {
-      if (!fits_some_tile(device)) return 0;
-      return device.family() == KernelFamily::tiled ? 24 : 12;
-    },
-    [](Device& device, const GemmProblem& problem) -> std::unique_ptr<GemmAlgorithm> {
-      return std::make_unique<GemmTiled>(device, problem);
-    }};
+const GemmEntry kGemmTiled{"tiled",
+                           [](const Device& device, const GemmProblem&) {
+                             if (!fits_some_tile(device)) return 0;
+                             return device.family() == KernelFamily::tiled ? 24 : 12;
+                           },
+                           make, make_with_tile};
 
 }  // namespace ocellus::opencl

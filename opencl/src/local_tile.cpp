@@ -59,27 +59,11 @@ bool fits(const Device& device, const Tile& t) {
          t.local_bytes() <= device.info().local_memory;
 }
 
-/// OCELLUS_TILE="64,64,8,8,8" (bm, bn, bk, tm, tn): the one tile to use, for who tunes by hand.
+/// OCELLUS_TILE: the one tile to use, for who tunes by hand.
 std::optional<Tile> forced_tile() {
   const std::string text = environment("OCELLUS_TILE");
   if (text.empty()) return {};
-  Tile t{};
-  char rest = 0;
-  const bool read =
-      std::sscanf(text.c_str(), "%d,%d,%d,%d,%d%c", &t.bm, &t.bn, &t.bk, &t.tm, &t.tn, &rest) == 5;
-  const auto even = [](int a, int b) { return b > 0 && a > 0 && a % b == 0; };
-  // What ocellus/local_tile.cl takes for granted.
-  if (!read || !even(t.bm, t.tm) || !even(t.bn, t.tn) || !even(t.group(), t.bk) ||
-      !even(t.bm * t.bk, t.group()) || !even(t.bn * t.bk, t.group()) || t.bm % 4 || t.bn % 4 ||
-      t.bk % 4)
-    throw Error(
-        fmt::format(
-            "OCELLUS_TILE: '{}' is no tile BM,BN,BK,TM,TN (TM divides BM, TN divides "
-            "BN, BK divides the work-group, which divides BM * BK and BN * BK; BM, BN and BK are "
-            "multiples of 4)",
-            text),
-        ExitCode::usage);
-  return t;
+  return Tile::parse(text, "OCELLUS_TILE");
 }
 
 size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -104,10 +88,8 @@ Timed best_tile(const Device& device, size_t m, size_t n, size_t batch) {
     return static_cast<double>(rounds * resident) * t.bm * t.bn / speed;
   };
   if (const auto forced = forced_tile()) {
-    if (fits(device, *forced)) return {*forced, time(*forced, 1)};
-    throw DeviceError(fmt::format(
-        "OCELLUS_TILE: it takes work-groups of {} and {} bytes of local memory; {} has {} and {}",
-        forced->group(), forced->local_bytes(), info.name, info.max_work_group, info.local_memory));
+    require_fit(device, *forced, "OCELLUS_TILE");
+    return {*forced, time(*forced, 1)};
   }
   const Tile* best = nullptr;
   double best_time = std::numeric_limits<double>::infinity();
@@ -138,6 +120,41 @@ double launch_limit(const DeviceInfo& info) {
 }
 
 }  // namespace
+
+Tile Tile::parse(const std::string& text, const std::string& what) {
+  Tile t{};
+  char rest = 0;
+  const bool read =
+      std::sscanf(text.c_str(), "%d,%d,%d,%d,%d%c", &t.bm, &t.bn, &t.bk, &t.tm, &t.tn, &rest) == 5;
+  const auto even = [](int a, int b) { return b > 0 && a > 0 && a % b == 0; };
+  // What ocellus/local_tile.cl takes for granted.
+  if (!read || !even(t.bm, t.tm) || !even(t.bn, t.tn) || !even(t.group(), t.bk) ||
+      !even(t.bm * t.bk, t.group()) || !even(t.bn * t.bk, t.group()) || t.bm % 4 || t.bn % 4 ||
+      t.bk % 4)
+    throw Error(fmt::format("{}: '{}' is no tile BM,BN,BK,TM,TN (TM divides BM, TN divides BN, BK "
+                            "divides the work-group, which divides BM * BK and BN * BK; BM, BN and "
+                            "BK are multiples of 4)",
+                            what, text),
+                ExitCode::usage);
+  return t;
+}
+
+std::string Tile::text() const { return fmt::format("{},{},{},{},{}", bm, bn, bk, tm, tn); }
+
+void require_fit(const Device& device, const Tile& tile, const std::string& what) {
+  const DeviceInfo& info = device.info();
+  if (fits(device, tile)) return;
+  throw DeviceError(fmt::format(
+      "{}: it takes work-groups of {} and {} bytes of local memory; {} has {} and {}", what,
+      tile.group(), tile.local_bytes(), info.name, info.max_work_group, info.local_memory));
+}
+
+std::vector<Tile> fitting_tiles(const Device& device) {
+  std::vector<Tile> tiles;
+  for (const Candidate& c : candidates)
+    if (fits(device, c.tile)) tiles.push_back(c.tile);
+  return tiles;
+}
 
 std::string Tile::options() const {
   return fmt::format("-DBM={} -DBN={} -DBK={} -DTM={} -DTN={} -DGROUP={}", bm, bn, bk, tm, tn,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "ocellus/opencl/device.hpp"
 
@@ -12,12 +13,22 @@ struct Tile {
   int bm, bn, bk, tm, tn;
 
   int group() const { return bm / tm * (bn / tn); }
+  bool operator==(const Tile&) const = default;
   size_t local_bytes() const { return sizeof(float) * bk * (bm + 4 + bn + 4); }
   /// "-DBM=64 -DBN=64 ... -DGROUP=256"
   std::string options() const;
   /// Work-groups that cover `batch` products of m x n.
   Range range(size_t m, size_t n, size_t batch = 1) const;
+
+  /// "64,32,8,8,4": bm, bn, bk, tm, tn. Throws Error that calls it `what`.
+  static Tile parse(const std::string& text, const std::string& what);
+  std::string text() const;
 };
+
+/// Throws DeviceError, which calls the tile `what`, where the device cannot run it.
+void require_fit(const Device& device, const Tile& tile, const std::string& what);
+/// All tiles of the table that fit the device.
+std::vector<Tile> fitting_tiles(const Device& device);
 
 /// Whether the device can run any tile: work-groups of 64 and about 4 KiB of local memory.
 bool fits_some_tile(const Device& device);

@@ -104,6 +104,21 @@ std::vector<std::string> TuningProblem::algorithms(const Device& device) const {
   return {};
 }
 
+std::vector<std::string> TuningProblem::with_tiles(const Device& device,
+                                                   const std::string& algorithm) const {
+  switch (pass_) {
+    case Pass::gemm:
+      return Gemm::with_tiles(device, gemm_, algorithm);
+    case Pass::forward:
+      return ConvolutionForward::with_tiles(device, convolution_, algorithm);
+    case Pass::backward_data:
+      return ConvolutionBackwardData::with_tiles(device, convolution_, algorithm);
+    case Pass::backward_weights:
+      return ConvolutionBackwardWeights::with_tiles(device, convolution_, algorithm);
+  }
+  return {};
+}
+
 std::string TuningTable::identity(const DeviceInfo& d) {
   std::string line = fmt::format(
       "Ocellus {} | {} | {} | {} | {} | {} | {} kernels | {} units | {} local | {} a group | {}",

@@ -177,6 +177,37 @@ BOOST_AUTO_TEST_CASE(devices_follow_their_table) {
   unsetenv("OCELLUS_TUNING");
 }
 
+BOOST_AUTO_TEST_CASE(a_tile_is_part_of_a_choice) {
+  const Cache cache;
+  const auto device = Device::open({.family = "tiled"});
+  TuningTable& table = TuningTable::of(device->info());
+  const GemmProblem gemm{.m = 40, .n = 30, .k = 20};
+  const TuningProblem product(gemm);
+  BOOST_TEST(product.with_tiles(*device, "naive").empty());
+  const auto names = product.with_tiles(*device, "tiled");
+  BOOST_REQUIRE(names.size() > 1u);
+  table.choose(product, names.back());
+  BOOST_TEST(product.algorithms(*device)[0] == names.back());
+  BOOST_TEST(Gemm(*device, gemm).algorithm() == names.back());
+  BOOST_TEST(reference::Candidates(*device, product).measure(names.back(), 1e9).good());
+  // What is no tile or does not fit leaves the tile to the rule; named by hand it is an error.
+  for (const char* bad : {"tiled:", "tiled:7", "tiled:4096,4096,64,8,8"}) {
+    table.choose(product, bad);
+    BOOST_TEST(Gemm(*device, gemm).algorithm() == "tiled");
+    BOOST_CHECK_THROW(Gemm(*device, gemm, bad), Error);
+  }
+  BOOST_CHECK_THROW(Gemm(*device, gemm, "naive:64,32,8,8,4"), Error);
+
+  // The tile is what runs: sums over pixels are cut into fewer parts where there are more tiles.
+  ConvolutionProblem p;
+  p.in_channels = 8, p.out_channels = 16;
+  p.h = p.w = Axis::same(64, 3);
+  const auto workspace = [&](const char* name) {
+    return ConvolutionBackwardWeights(*device, p, name).workspace_bytes();
+  };
+  BOOST_TEST(workspace("tiled:64,8,16,4,2") < workspace("tiled:128,16,16,8,2"));
+}
+
 BOOST_AUTO_TEST_CASE(planned_problems_are_recorded) {
   const Cache cache;
   const auto device = Device::open();

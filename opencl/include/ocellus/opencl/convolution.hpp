@@ -28,7 +28,8 @@ struct ConvolutionProblem {
 
 /// y = conv(x, kernel), epilogue in the store. `algorithm` forces one by name ("winograd",
 /// "direct", "gemm", "naive", ...); empty: the rule for problem and device. algorithms() lists
-/// those that can do this problem here, the default first.
+/// those that can do this problem here, the default first; with_tiles() the names "ALGORITHM:TILE"
+/// of one of them with each tile that it can take here, none where it takes no tile.
 class OCELLUS_API ConvolutionForward {
  public:
   ConvolutionForward(Device& device, const ConvolutionProblem& problem,
@@ -37,6 +38,9 @@ class OCELLUS_API ConvolutionForward {
   ConvolutionForward(ConvolutionForward&&) noexcept;
   static std::vector<std::string> algorithms(const Device& device,
                                              const ConvolutionProblem& problem);
+  static std::vector<std::string> with_tiles(const Device& device,
+                                             const ConvolutionProblem& problem,
+                                             const std::string& algorithm);
 
   std::string algorithm() const;
   size_t workspace_bytes() const;
@@ -65,6 +69,9 @@ class OCELLUS_API ConvolutionBackwardData {
   ConvolutionBackwardData(ConvolutionBackwardData&&) noexcept;
   static std::vector<std::string> algorithms(const Device& device,
                                              const ConvolutionProblem& problem);
+  static std::vector<std::string> with_tiles(const Device& device,
+                                             const ConvolutionProblem& problem,
+                                             const std::string& algorithm);
 
   std::string algorithm() const;
   size_t workspace_bytes() const;
@@ -89,6 +96,9 @@ class OCELLUS_API ConvolutionBackwardWeights {
   ConvolutionBackwardWeights(ConvolutionBackwardWeights&&) noexcept;
   static std::vector<std::string> algorithms(const Device& device,
                                              const ConvolutionProblem& problem);
+  static std::vector<std::string> with_tiles(const Device& device,
+                                             const ConvolutionProblem& problem,
+                                             const std::string& algorithm);
 
   std::string algorithm() const;
   size_t workspace_bytes() const;

@@ -34,6 +34,10 @@ class OCELLUS_API Gemm {
 
   /// Those that can do this problem here, the default first.
   static std::vector<std::string> algorithms(const Device& device, const GemmProblem& problem);
+  /// The names "ALGORITHM:TILE" of one of them with each tile that it can take here; none where it
+  /// takes no tile.
+  static std::vector<std::string> with_tiles(const Device& device, const GemmProblem& problem,
+                                             const std::string& algorithm);
   std::string algorithm() const;
   /// Bytes of scratch that each call needs (packed panels); 0 for none.
   size_t workspace_bytes() const;

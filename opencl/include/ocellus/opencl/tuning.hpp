@@ -32,6 +32,8 @@ class OCELLUS_API TuningProblem {
   double multiply_adds() const;
   /// Those that can do it on this device, the default first.
   std::vector<std::string> algorithms(const Device& device) const;
+  /// The names of one of them with each tile that it can take; none where it takes no tile.
+  std::vector<std::string> with_tiles(const Device& device, const std::string& algorithm) const;
 
  private:
   Pass pass_;
@@ -61,7 +63,8 @@ class OCELLUS_API TuningTable {
   const std::string& complaint() const { return complaint_; }
   size_t size() const;
 
-  /// The algorithm for a problem; empty: none is known.
+  /// The algorithm for a problem, with its tile as in "tiled:64,32,8,8,4" where that was measured,
+  /// too; empty: none is known.
   std::string choice(const TuningProblem& problem) const;
   void choose(const TuningProblem& problem, const std::string& algorithm);
   /// Forgets all, the file too.

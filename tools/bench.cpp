@@ -126,7 +126,12 @@ Json bench_load(Tool& tool, const BenchOptions& o) {
         fmt::format("{}: is no file; 'bench load' measures how a file is opened", o.model));
   const bool trusted = std::exchange(tool.trust, true);
   const auto open = [&] { return tool.open_model(o.model); };
-  const double trial = trusted ? 0 : milliseconds([&] { trial_read(o.model, [&] { open(); }); });
+  const double trial = trusted ? 0 : milliseconds([&] {
+    trial_read(o.model, [&] {
+      format_of(tool.registry(), o.model)->verify(o.model);
+      open();
+    });
+  });
   ModelDocument document = open();
   tool.device();  // opening a driver is no part of opening a file
   const size_t before = resident_memory();

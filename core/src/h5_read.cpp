@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <fstream>
-#include <mutex>
 #include <optional>
 
+#include "h5_driver.hpp"
 #include "h5_handle.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
@@ -108,28 +107,6 @@ void check_size(uint64_t elements, uint64_t size, uint64_t file_bytes, const std
 // Smaller datasets are read at once.
 constexpr size_t smallest_lazy = size_t{1} << 20;
 
-// The bytes of a file, beside the library: what is plain float32 there needs no conversion.
-class RawFile {
- public:
-  explicit RawFile(const std::filesystem::path& file)
-      : name_(file.string()), in_(file, std::ios::binary) {}
-
-  void read(uint64_t first, std::span<std::byte> to) {
-    const std::lock_guard lock(mutex_);
-    in_.clear();
-    in_.seekg(static_cast<std::streamoff>(first));
-    in_.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size()));
-    if (!in_)
-      throw DataError(fmt::format("{}: bytes {} to {} cannot be read any more", name_, first,
-                                  first + to.size()));
-  }
-
- private:
-  std::string name_;
-  std::mutex mutex_;
-  std::ifstream in_;
-};
-
 // An open dataset whose storage and size are in order.
 struct Dataset {
   Handle object, type, space;
@@ -203,7 +180,18 @@ struct H5Reader::State {
   std::string name;
   uint64_t bytes = 0;
   Handle file;
-  std::shared_ptr<RawFile> raw;  ///< null where datasets cannot be read beside the library
+  /// The file's bytes beside the library: what is plain float32 there needs no conversion. Nothing
+  /// where addresses are not places in the file.
+  std::optional<ByteSource> raw;
+
+  // Behind a user block addresses are not places in the file.
+  void read_beside(ByteSource source) {
+    const Handle made =
+        checked(H5Fget_create_plist(file.id()), H5Pclose, name, "has no readable header");
+    hsize_t user_block = 0;
+    checked(H5Pget_userblock(made.id(), &user_block), name, "has no readable header");
+    if (user_block == 0) raw = std::move(source);
+  }
 
   std::string place(std::string_view path) const { return h5::place(name, path); }
   std::string place(std::string_view path, const std::string& attribute) const {
@@ -261,29 +249,19 @@ struct H5Reader::State {
 H5Reader::H5Reader(const std::filesystem::path& file) : state_(std::make_unique<State>()) {
   const auto lock = h5::lock();
   state_->name = file.string();
-  std::error_code error;
-  state_->bytes = std::filesystem::file_size(file, error);
-  if (error) throw DataError(fmt::format("{}: {}", file.string(), error.message()));
+  ByteSource source = ByteSource::of_file(file);
+  state_->bytes = source.size;
   state_->file = checked(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose, state_->name,
                          "is no HDF5 file that can be read");
-  const Handle made = checked(H5Fget_create_plist(state_->file.id()), H5Pclose, state_->name,
-                              "has no readable header");
-  hsize_t user_block = 0;
-  checked(H5Pget_userblock(made.id(), &user_block), state_->name, "has no readable header");
-  // Behind a user block addresses are not offsets in the file.
-  if (user_block == 0) state_->raw = std::make_shared<RawFile>(file);
+  state_->read_beside(std::move(source));
 }
 
-H5Reader::H5Reader(std::vector<std::byte> image, const std::string& name)
-    : state_(std::make_unique<State>()) {
+H5Reader::H5Reader(ByteSource source) : state_(std::make_unique<State>()) {
   const auto lock = h5::lock();
-  state_->name = name;
-  state_->bytes = image.size();
-  const Handle access = checked(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, name, "cannot be opened");
-  checked(H5Pset_fapl_core(access.id(), 1 << 16, false), name, "cannot be opened");
-  checked(H5Pset_file_image(access.id(), image.data(), image.size()), name, "cannot be opened");
-  state_->file = checked(H5Fopen(name.c_str(), H5F_ACC_RDONLY, access.id()), H5Fclose, name,
-                         "is no HDF5 data that can be read");
+  state_->name = source.name;
+  state_->bytes = source.size;
+  state_->file = h5::open_source(source);
+  state_->read_beside(std::move(source));
 }
 
 H5Reader::~H5Reader() {
@@ -335,8 +313,8 @@ Array H5Reader::read(std::string_view path) const {
   if (state_->raw && d.extents.elements * bytes_of(type) >= smallest_lazy)
     if (const auto at = d.raw_place(state_->bytes))
       return Array::lazy(shape, type,
-                         [raw = state_->raw, at = *at](size_t first, std::span<std::byte> to) {
-                           raw->read(at + first, to);
+                         [raw = *state_->raw, at = *at](size_t first, std::span<std::byte> to) {
+                           raw.read(at + first, to);
                          });
   Array out(shape, type);
   if (!out.empty())

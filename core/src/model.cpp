@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 ModelFormat::~ModelFormat() = default;
 
+void ModelFormat::verify(const fs::path&) const {}
 void ModelFormat::read_weights(const fs::path& file, const WeightsMatching&, ModelDocument&,
                                const Registry&) const {
   throw DataError(
@@ -148,7 +149,12 @@ ModelDocument open_file(const Registry& registry, const fs::path& file, bool tru
   if (looks_like_json(file) && !is_recognized(registry, file))
     return open_short_form(registry, file);
   // The library under a format may crash on a damaged file: then it does so in a child.
-  if (!trust) trial_read(file, [&] { format_of(registry, file)->read(file, registry); });
+  if (!trust)
+    trial_read(file, [&] {
+      const auto format = format_of(registry, file);
+      format->verify(file);
+      format->read(file, registry);
+    });
   ModelDocument document = format_of(registry, file)->read(file, registry);
   document.warnings = merge_layer_warnings(document.warnings);
   return document;
@@ -164,6 +170,7 @@ void load_weights(const Registry& registry, const fs::path& file, const ModelReq
   };
   if (!request.trust)
     trial_read(file, [&] {
+      format_of(registry, file)->verify(file);
       ModelDocument copy = document;
       read(copy);
     });

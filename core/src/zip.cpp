@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <list>
+#include <mutex>
 #include <set>
 
 #include "ocellus/core/error.hpp"
@@ -26,6 +27,8 @@ using Archive = std::unique_ptr<zip_t, Discard>;
 struct CloseEntry {
   void operator()(zip_file_t* f) const { zip_fclose(f); }
 };
+
+using OpenEntry = std::unique_ptr<zip_file_t, CloseEntry>;
 
 std::string message_of(int code) {
   zip_error_t error;
@@ -48,7 +51,9 @@ bool leads_out(const std::string& path) {
   return std::find(parts.begin(), parts.end(), "..") != parts.end();
 }
 
-void check(const zip_stat_t& entry, const std::string& archive, std::set<std::string>& names) {
+// `bytes`: of the archive.
+void check(const zip_stat_t& entry, const std::string& archive, uint64_t bytes,
+           std::set<std::string>& names) {
   constexpr zip_uint64_t needed = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE |
                                   ZIP_STAT_ENCRYPTION_METHOD | ZIP_STAT_COMP_METHOD;
   if ((entry.valid & needed) != needed)
@@ -62,6 +67,9 @@ void check(const zip_stat_t& entry, const std::string& archive, std::set<std::st
   if (entry.encryption_method != ZIP_EM_NONE) refuse("is encrypted");
   if (entry.size / largest_expansion > entry.comp_size)
     refuse("unpacks to more than a thousand times its size");
+  if (entry.comp_size > bytes ||
+      (entry.comp_method == ZIP_CM_STORE && entry.size != entry.comp_size))
+    refuse("claims a size that it cannot have");
 }
 
 }  // namespace
@@ -70,24 +78,66 @@ struct ZipReader::State {
   std::string name;
   Archive archive;
   std::vector<std::string> entries;
+  mutable std::mutex mutex;  // libzip is not thread-safe
+
+  DataError failure(const std::string& entry, const std::string& why) const {
+    return DataError(fmt::format("{}: '{}': {}", name, entry, why));
+  }
+
+  zip_stat_t find(const std::string& entry) const {
+    const auto it = std::find(entries.begin(), entries.end(), entry);
+    if (it == entries.end()) throw failure(entry, "is missing");
+    zip_stat_t stat;
+    zip_stat_index(archive.get(), static_cast<zip_uint64_t>(it - entries.begin()), 0, &stat);
+    return stat;
+  }
+
+  OpenEntry open(const zip_stat_t& stat) const {
+    OpenEntry in(zip_fopen_index(archive.get(), stat.index, 0));
+    if (!in)
+      throw failure(stat.name, fmt::format("cannot be read: {}", zip_strerror(archive.get())));
+    return in;
+  }
+
+  // The entry from its begin to its end, which checks its checksum. What the archive claims may be
+  // a lie: so nothing is taken from it but the order to stop.
+  void stream(const std::string& entry,
+              const std::function<void(std::span<const std::byte>)>& take) const {
+    const std::lock_guard lock(mutex);
+    const zip_stat_t stat = find(entry);
+    const OpenEntry in = open(stat);
+    std::vector<std::byte> piece(size_t{1} << 20);
+    for (uint64_t at = 0;;) {
+      const zip_int64_t n = zip_fread(in.get(), piece.data(), piece.size());
+      if (n < 0) throw failure(entry, fmt::format("damaged: {}", zip_file_strerror(in.get())));
+      at += static_cast<uint64_t>(n);
+      if (at > stat.size) throw failure(entry, "holds more than the archive claims");
+      if (n == 0 && at != stat.size) throw failure(entry, "ends too early");
+      if (n == 0) return;
+      take(std::span(piece).first(static_cast<size_t>(n)));
+    }
+  }
 };
 
-ZipReader::ZipReader(const fs::path& file) : state_(std::make_unique<State>()) {
-  state_->name = file.string();
+ZipReader::ZipReader(const fs::path& file) {
+  const auto state = std::make_shared<State>();
+  state->name = file.string();
   int code = 0;
-  state_->archive = open(file, ZIP_RDONLY, code);
-  if (!state_->archive)
+  state->archive = open(file, ZIP_RDONLY, code);
+  if (!state->archive)
     throw DataError(
-        fmt::format("{}: no zip archive that can be read: {}", state_->name, message_of(code)));
-  const zip_int64_t count = zip_get_num_entries(state_->archive.get(), 0);
+        fmt::format("{}: no zip archive that can be read: {}", state->name, message_of(code)));
+  const zip_int64_t count = zip_get_num_entries(state->archive.get(), 0);
+  const uint64_t bytes = fs::file_size(file);
   std::set<std::string> names;
   for (zip_int64_t i = 0; i < count; ++i) {
     zip_stat_t entry;
-    if (zip_stat_index(state_->archive.get(), static_cast<zip_uint64_t>(i), 0, &entry) != 0)
-      throw DataError(fmt::format("{}: its list of entries is damaged", state_->name));
-    check(entry, state_->name, names);
-    state_->entries.emplace_back(entry.name);
+    if (zip_stat_index(state->archive.get(), static_cast<zip_uint64_t>(i), 0, &entry) != 0)
+      throw DataError(fmt::format("{}: its list of entries is damaged", state->name));
+    check(entry, state->name, bytes, names);
+    state->entries.emplace_back(entry.name);
   }
+  state_ = state;
 }
 
 ZipReader::~ZipReader() = default;
@@ -102,32 +152,37 @@ bool ZipReader::has(std::string_view entry) const {
 }
 
 std::vector<std::byte> ZipReader::read(const std::string& entry) const {
-  const auto fail = [&](const std::string& why) -> DataError {
-    return DataError(fmt::format("{}: '{}': {}", state_->name, entry, why));
-  };
-  const auto it = std::find(state_->entries.begin(), state_->entries.end(), entry);
-  if (it == state_->entries.end()) throw fail("is missing");
-  const auto index = static_cast<zip_uint64_t>(it - state_->entries.begin());
-  zip_t* archive = state_->archive.get();
-  zip_stat_t stat;
-  zip_stat_index(archive, index, 0, &stat);
-  const std::unique_ptr<zip_file_t, CloseEntry> in(zip_fopen_index(archive, index, 0));
-  if (!in) throw fail(fmt::format("cannot be read: {}", zip_strerror(archive)));
-  // Memory is taken as data come: what the archive claims may be a lie.
-  constexpr uint64_t piece = uint64_t{64} << 20;
   std::vector<std::byte> bytes;
-  for (;;) {
-    const size_t at = bytes.size();
-    // One byte more than is claimed: reading to the end checks the checksum.
-    bytes.resize(std::min(stat.size + 1, at + piece));
-    const zip_int64_t n = zip_fread(in.get(), bytes.data() + at, bytes.size() - at);
-    if (n < 0) throw fail(fmt::format("damaged: {}", zip_file_strerror(in.get())));
-    bytes.resize(at + static_cast<size_t>(n));
-    if (bytes.size() > stat.size) throw fail("holds more than the archive claims");
-    if (n == 0) break;
-  }
-  if (bytes.size() != stat.size) throw fail("ends too early");
+  state_->stream(entry, [&](std::span<const std::byte> piece) {
+    bytes.insert(bytes.end(), piece.begin(), piece.end());
+  });
   return bytes;
+}
+
+void ZipReader::verify() const {
+  for (const std::string& entry : state_->entries)
+    state_->stream(entry, [](std::span<const std::byte>) {});
+}
+
+ByteSource ZipReader::source(const std::string& entry) const {
+  const std::string name = state_->name + ": " + entry;
+  const zip_stat_t stat = state_->find(entry);
+  if (stat.comp_method != ZIP_CM_STORE) return ByteSource::of_memory(read(entry), name);
+  const std::shared_ptr<zip_file_t> in(state_->open(stat).release(),
+                                       [state = state_](zip_file_t* file) {
+                                         const std::lock_guard lock(state->mutex);
+                                         zip_fclose(file);
+                                       });
+  return {name, stat.size, [state = state_, in, entry](uint64_t first, std::span<std::byte> to) {
+            const std::lock_guard lock(state->mutex);
+            bool good = zip_fseek(in.get(), static_cast<zip_int64_t>(first), SEEK_SET) == 0;
+            while (good && !to.empty()) {
+              const zip_int64_t n = zip_fread(in.get(), to.data(), to.size());
+              good = n > 0;
+              if (good) to = to.subspan(static_cast<size_t>(n));
+            }
+            if (!good) throw state->failure(entry, "cannot be read any more");
+          }};
 }
 
 std::string ZipReader::read_text(const std::string& entry) const {

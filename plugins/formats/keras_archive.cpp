@@ -26,7 +26,7 @@ H5Reader open_weights(const ZipReader& zip) {
   if (!zip.has(weights_entry))
     throw DataError(fmt::format("{}: holds no {}: only archives with weights in HDF5 are read",
                                 zip.name(), weights_entry));
-  return H5Reader(zip.read(weights_entry), zip.name() + ": " + weights_entry);
+  return H5Reader(zip.source(weights_entry));
 }
 
 Json read_json(const ZipReader& zip, const char* entry) {
@@ -64,6 +64,8 @@ class KerasArchive : public ModelFormat {
     std::ifstream in(path, std::ios::binary);
     return in.read(start.data(), 4) && start == "PK\x03\x04" && ZipReader(path).has(config_entry);
   }
+
+  void verify(const fs::path& path) const override { ZipReader(path).verify(); }
 
   ModelDocument read(const fs::path& path, const Registry& registry) const override {
     const ZipReader zip(path);

@@ -14,6 +14,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/file.hpp"
 #include "ocellus/core/trial.hpp"
+#include "ocellus/core/zip.hpp"
 #include "temporary.hpp"
 
 using namespace ocellus;
@@ -249,7 +250,17 @@ BOOST_AUTO_TEST_CASE(large_floats_are_read_when_needed) {
     H5Fclose(f);
     H5Pclose(made);
     const auto open = [&] { return H5Reader(path); };
+    // As the entry of an archive it is no different.
+    ZipWriter::write(dir / "a.zip", [&](ZipWriter& zip) {
+      const auto bytes = read_file(path);
+      zip.add("x", std::string("something before it"));
+      zip.add("h5", std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    });
     for (const char* name : {"plain", "chunked", "wide", "big_endian"}) {
+      const Array packed = H5Reader(ZipReader(dir / "a.zip").source("h5")).read(name);
+      BOOST_TEST(packed.is_lazy() == (std::string(name) == "plain" && user_block == 0));
+      BOOST_TEST(
+          std::equal(values.begin(), values.end(), packed.f32().begin(), packed.f32().end()));
       const Array a = open().read(name);  // outlives its reader
       BOOST_TEST(a.is_lazy() == (std::string(name) == "plain" && user_block == 0));
       BOOST_TEST((a.shape() == Shape{601, 700}));
@@ -291,7 +302,8 @@ BOOST_AUTO_TEST_CASE(round_trip_gives_the_same_bytes) {
 
   for (const bool memory : {false, true}) {
     const H5Reader r =
-        memory ? H5Reader(read_file(dir / "a.h5"), "a.h5 in memory") : H5Reader(dir / "a.h5");
+        memory ? H5Reader(ByteSource::of_memory(read_file(dir / "a.h5"), "a.h5 in memory"))
+               : H5Reader(dir / "a.h5");
     const Array back = r.read("model_weights/conv/kernel:0");
     BOOST_TEST((back.shape() == f.shape()));
     BOOST_TEST(std::equal(back.bytes().begin(), back.bytes().end(), f.bytes().begin()));

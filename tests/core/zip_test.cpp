@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 #include "core/temporary.hpp"
 #include "ocellus/core/error.hpp"
@@ -16,8 +17,8 @@ namespace fs = std::filesystem;
 namespace {
 
 // Places in the headers of the zip format (APPNOTE 4.3.7, 4.3.12), from their signatures.
-constexpr size_t local_flags = 6, central_flags = 8, central_method = 10, central_packed = 20,
-                 central_size = 24;
+constexpr size_t local_flags = 6, local_method = 8, central_flags = 8, central_method = 10,
+                 central_checksum = 16, central_packed = 20, central_size = 24;
 
 struct Archive {
   TemporaryDirectory dir;
@@ -78,6 +79,36 @@ BOOST_AUTO_TEST_CASE(written_and_read) {
   BOOST_TEST(std::distance(fs::directory_iterator(a.file.parent_path()), {}) == 1);
 }
 
+BOOST_AUTO_TEST_CASE(entries_read_at_any_place) {
+  Archive a;
+  // A deflate stream of one stored block (RFC 1951, 3.2.4) that holds "hello".
+  ZipWriter::write(a.file, [](ZipWriter& zip) {
+    zip.add("packed", std::string("\x01\x05\x00\xfa\xffhello", 10));
+    zip.add("stored", std::string("the contents"));
+  });
+  a.bytes = read_text(a.file);
+  a.put<uint16_t>(a.local() + local_method, 8);
+  a.put<uint16_t>(a.central() + central_method, 8);
+  a.put<uint32_t>(a.central() + central_checksum, 0x3610a686);  // CRC-32 of "hello"
+  a.put<uint32_t>(a.central() + central_size, 5);
+  std::optional<ZipReader> zip(a.open());
+  zip->verify();
+  const ByteSource packed = zip->source("packed"), stored = zip->source("stored");
+  BOOST_CHECK_THROW(zip->source("third"), DataError);
+  zip.reset();
+  const auto text = [](const ByteSource& s, uint64_t first, size_t count) {
+    std::string to(count, '\0');
+    s.read(first, std::as_writable_bytes(std::span(to)));
+    return to;
+  };
+  BOOST_TEST(packed.size == 5u);
+  BOOST_TEST(stored.size == 12u);
+  BOOST_TEST(text(stored, 4, 8) == "contents");
+  BOOST_TEST(text(stored, 0, 3) == "the");
+  BOOST_TEST(text(packed, 2, 3) == "llo");
+  BOOST_TEST(text(packed, 0, 5) == "hello");
+}
+
 BOOST_AUTO_TEST_CASE(nothing_stays_of_a_failure) {
   Archive a;
   const auto fail = [](ZipWriter& zip) {
@@ -92,7 +123,8 @@ BOOST_AUTO_TEST_CASE(nothing_stays_of_a_failure) {
 }
 
 BOOST_AUTO_TEST_CASE(names_that_lead_out) {
-  for (const char* name : {"../st.json", "/irst.json", "a/../b.jso", "C:rst.json", "a\\..\\.json"}) {
+  for (const char* name :
+       {"../st.json", "/irst.json", "a/../b.jso", "C:rst.json", "a\\..\\.json"}) {
     Archive a;
     a.replace("first.json", name);
     BOOST_CHECK_EXCEPTION(a.open(), DataError,
@@ -128,7 +160,19 @@ BOOST_AUTO_TEST_CASE(sizes_that_lie) {
     a.put<uint32_t>(a.central() + central_size, size);
     a.put<uint32_t>(a.central() + central_packed, size);
     BOOST_CHECK_THROW(a.open().read("first.json"), DataError);
+    BOOST_CHECK_THROW(a.open().verify(), DataError);
   }
+  // Of a stored entry both sizes are one, and none is larger than the archive.
+  for (const size_t place : {central_size, central_packed}) {
+    Archive a;
+    a.put<uint32_t>(a.central() + place, 9);
+    BOOST_CHECK_THROW(a.open(), DataError);
+  }
+  Archive a;
+  a.put<uint32_t>(a.central() + central_size, 10000);
+  a.put<uint32_t>(a.central() + central_packed, 10000);
+  BOOST_CHECK_EXCEPTION(a.open(), DataError,
+                        [](const DataError& e) { return says(e, "cannot have"); });
 }
 
 BOOST_AUTO_TEST_CASE(a_flipped_bit_fails_the_checksum) {
@@ -137,6 +181,7 @@ BOOST_AUTO_TEST_CASE(a_flipped_bit_fails_the_checksum) {
   const ZipReader zip = a.open();
   BOOST_TEST(zip.read_text("first.json") == "{\"a\": 1}");
   BOOST_CHECK_THROW(zip.read("other.json"), DataError);
+  BOOST_CHECK_THROW(zip.verify(), DataError);
 }
 
 BOOST_AUTO_TEST_CASE(truncated_at_every_byte) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ocellus/core/array.hpp"
+#include "ocellus/core/byte_source.hpp"
 
 namespace ocellus {
 
@@ -27,8 +28,8 @@ namespace ocellus {
 class OCELLUS_API H5Reader {
  public:
   explicit H5Reader(const std::filesystem::path& file);
-  /// From memory (the weights inside a .keras archive); `name` stands in messages.
-  H5Reader(std::vector<std::byte> image, const std::string& name);
+  /// From any source of bytes: the weights inside a .keras archive.
+  explicit H5Reader(ByteSource source);
   ~H5Reader();
   H5Reader(H5Reader&&) noexcept;
   H5Reader& operator=(H5Reader&&) noexcept;

@@ -23,6 +23,9 @@ class OCELLUS_API ModelFormat {
   virtual ~ModelFormat();
   /// Whether the file's first bytes and structure are this format's.
   virtual bool recognizes(const std::filesystem::path& file) const = 0;
+  /// Compares the file with the checksums that it holds, all of them; throws DataError. read() may
+  /// leave that out. Default: there are none.
+  virtual void verify(const std::filesystem::path& file) const;
   /// Throws DataError: file, object, what to do (of a file with weights only: how to name its
   /// model).
   virtual ModelDocument read(const std::filesystem::path& file, const Registry& registry) const = 0;

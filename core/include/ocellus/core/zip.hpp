@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ocellus/opencl/api.hpp"
+#include "ocellus/core/byte_source.hpp"
 
 namespace ocellus {
 
@@ -17,8 +17,8 @@ namespace ocellus {
 
 /// A zip archive open for reading. Every failure is a DataError that names the archive and the
 /// entry. Refused when the archive is opened: encrypted entries, two of one name, absolute paths
-/// and those with "..", and entries that claim to unpack to more than 1000 times their packed size.
-/// Nothing is ever unpacked to the disk.
+/// and those with "..", and entries that claim to unpack to more than 1000 times their packed size
+/// or to be larger than the archive. Nothing is ever unpacked to the disk.
 class OCELLUS_API ZipReader {
  public:
   explicit ZipReader(const std::filesystem::path& file);
@@ -33,10 +33,15 @@ class OCELLUS_API ZipReader {
   /// Contents of an entry, checked against the size and the checksum that the archive gives for it.
   std::vector<std::byte> read(const std::string& entry) const;
   std::string read_text(const std::string& entry) const;
+  /// An entry to be read at any place. One that is stored, not packed, stays in the archive and is
+  /// not checked against its checksum: verify() does that. A packed one is read into memory.
+  ByteSource source(const std::string& entry) const;
+  /// Checks sizes and checksums of all entries, without keeping what they hold.
+  void verify() const;
 
  private:
   struct State;
-  std::unique_ptr<State> state_;
+  std::shared_ptr<const State> state_;
 };
 
 /// Writes a zip archive: entries are stored, not packed, and bear no time: the same content gives

@@ -30,7 +30,7 @@ void require_fit(const Device& device, const Tile& tile, const std::string& what
 /// All tiles of the table that fit the device.
 std::vector<Tile> fitting_tiles(const Device& device);
 
-/// Whether the device can run any tile: work-groups of 64 and about 4 KiB of local memory.
+/// Whether the device can run any tile: work-groups of 64 and 2.5 KiB of local memory.
 bool fits_some_tile(const Device& device);
 /// The tile by which `batch` products of m x n should be fastest on a device of its class
 /// (docs/kernels.md argues the table); it fits the device's local memory and work-groups.

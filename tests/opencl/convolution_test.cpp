@@ -273,6 +273,20 @@ BOOST_AUTO_TEST_CASE(larger_batches) {
   }
 }
 
+/// The rule of the tiled family: Winograd from some 40 to 65 channels on, by the class of GPU, and
+/// tiles of 2 x 2 where those of 4 x 4 are too few for a row of a product's tile.
+BOOST_AUTO_TEST_CASE(gpus_take_winograd_where_it_pays) {
+  const auto device = open_family("tiled");
+  const auto rule = [&](const Case& c) {
+    return ConvolutionForward::algorithms(*device, problem_of(c))[0];
+  };
+  BOOST_TEST(rule({8, 56, 56, 256, 256, 3, 3}) == "winograd4_tiled");
+  BOOST_TEST(rule({1, 14, 14, 512, 512, 3, 3}) == "winograd2_tiled");
+  for (const Case& c : {Case{8, 224, 224, 3, 64, 3, 3}, Case{8, 56, 56, 16, 16, 3, 3},
+                        Case{8, 56, 56, 256, 256, 3, 3, 2}, Case{8, 56, 56, 256, 256, 1, 1}})
+    BOOST_TEST(rule(c) == "tiled");
+}
+
 BOOST_AUTO_TEST_CASE(wrong_problems_are_refused) {
   const auto device = Device::open();
   ConvolutionProblem p = problem_of(kCases[3]);

@@ -410,7 +410,7 @@ void check_tiles(Checker& c, int m, int n, int k) {
   Guarded da = c.matrix(m, k, a), db = c.matrix(k, n, b);
   int tried = 0;
   for (const char* tile : {"128,128,8,8,8", "64,64,8,8,8", "64,64,16,4,4", "64,32,8,8,4",
-                           "128,16,16,8,2", "32,32,16,4,4", "64,8,16,4,2", "16,48,4,2,6"}) {
+                           "128,16,8,8,2", "32,32,8,4,4", "64,8,8,4,2", "16,48,4,2,6"}) {
     setenv("OCELLUS_TILE", tile, 1);
     try {
       Guarded out = c.matrix(m, n);

@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(a_tile_is_part_of_a_choice) {
   const auto workspace = [&](const char* name) {
     return ConvolutionBackwardWeights(*device, p, name).workspace_bytes();
   };
-  BOOST_TEST(workspace("tiled:64,8,16,4,2") < workspace("tiled:128,16,16,8,2"));
+  BOOST_TEST(workspace("tiled:64,8,8,4,2") < workspace("tiled:128,16,8,8,2"));
 }
 
 BOOST_AUTO_TEST_CASE(planned_problems_are_recorded) {

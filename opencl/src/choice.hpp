@@ -81,6 +81,18 @@ void prefer(std::vector<Entry>& able, const std::string& name) {
   if (found != able.end()) std::rotate(able.begin(), found, found + 1);
 }
 
+/// Names of algorithms in OCELLUS_ALGORITHMS, separated by commas. Throws Error at one that neither
+/// products nor convolutions know.
+std::vector<std::string> wanted_algorithms();
+
+/// Puts what the user wants before what was measured: the first name of OCELLUS_ALGORITHMS that can
+/// do the problem, then the second, ...
+template <class Entry>
+void prefer_wanted(std::vector<Entry>& able) {
+  const std::vector<std::string> wanted = wanted_algorithms();
+  for (auto name = wanted.rbegin(); name != wanted.rend(); ++name) prefer(able, *name);
+}
+
 /// The entry called `name`, its tile aside, the first if `name` is empty. Throws Error that lists
 /// the names.
 template <class Entries>

@@ -40,6 +40,7 @@ auto able(const Device& device, const ConvolutionProblem& problem, ConvolutionPa
   auto list =
       ranked(entries(), [&](const ConvolutionEntry& e) { return e.rank(device, problem, pass); });
   prefer(list, tuned(device, problem, pass));
+  prefer_wanted(list);
   return list;
 }
 
@@ -132,6 +133,8 @@ struct Plan {
 };
 
 }  // namespace
+
+std::vector<std::string> convolution_algorithm_names() { return names_of(entries()); }
 
 // The three public classes differ in their pass and in which operand is the result.
 #define OCELLUS_CONVOLUTION_CLASS(Class, pass)                                                  \

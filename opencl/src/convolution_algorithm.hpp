@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ocellus/opencl/convolution.hpp"
 
@@ -57,5 +58,8 @@ extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwise
     kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionWinograd2Tiled,
     kConvolutionWinograd4Tiled, kConvolutionWinogradWeightsTiled, kConvolutionTiled,
     kConvolutionNaive;
+
+/// Of every entry, whatever it can do.
+std::vector<std::string> convolution_algorithm_names();
 
 }  // namespace ocellus::opencl

@@ -24,6 +24,7 @@ std::string tuned(const Device& device, const GemmProblem& problem) {
 auto able(const Device& device, const GemmProblem& problem) {
   auto list = ranked(entries(), [&](const GemmEntry& e) { return e.rank(device, problem); });
   prefer(list, tuned(device, problem));
+  prefer_wanted(list);
   return list;
 }
 
@@ -37,6 +38,8 @@ void check_matrix(const char* name, const Operand& x, int rows, int columns) {
 }
 
 }  // namespace
+
+std::vector<std::string> gemm_algorithm_names() { return names_of(entries()); }
 
 struct Gemm::State {
   GemmProblem problem;

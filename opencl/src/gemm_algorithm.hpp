@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "ocellus/opencl/gemm.hpp"
 
@@ -39,5 +41,8 @@ struct GemmEntry {
 };
 
 extern const GemmEntry kGemmNaive, kGemmVector, kGemmThinVector, kGemmTiled, kGemmClblast;
+
+/// Of every entry, whatever it can do.
+std::vector<std::string> gemm_algorithm_names();
 
 }  // namespace ocellus::opencl

@@ -208,6 +208,25 @@ BOOST_AUTO_TEST_CASE(a_tile_is_part_of_a_choice) {
   BOOST_TEST(workspace("tiled:64,8,8,4,2") < workspace("tiled:128,16,8,8,2"));
 }
 
+BOOST_AUTO_TEST_CASE(the_user_goes_before_the_table) {
+  const Cache cache;
+  const auto device = Device::open();
+  const ConvolutionProblem problem = convolution();
+  TuningTable::of(device->info()).choose({Pass::forward, problem}, "tiled");
+  const auto first = [&] { return ConvolutionForward(*device, problem).algorithm(); };
+  BOOST_TEST(first() == "tiled");
+  setenv("OCELLUS_ALGORITHMS", "winograd2,naive,gemm", 1);  // the stride keeps Winograd away
+  BOOST_TEST(first() == "naive");
+  BOOST_TEST(ConvolutionForward::algorithms(*device, problem)[1] == "gemm");
+  BOOST_TEST(Gemm(*device, kProduct).algorithm() == "naive");
+  setenv("OCELLUS_ALGORITHMS", "naive,winograd3", 1);
+  BOOST_CHECK_EXCEPTION(first(), Error, [](const Error& e) {
+    return std::string(e.what()).find("no algorithm 'winograd3' (there are: clblast") !=
+           std::string::npos;
+  });
+  unsetenv("OCELLUS_ALGORITHMS");
+}
+
 BOOST_AUTO_TEST_CASE(planned_problems_are_recorded) {
   const Cache cache;
   const auto device = Device::open();

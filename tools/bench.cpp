@@ -24,6 +24,9 @@ namespace ocellus::tools {
 namespace {
 
 Json bench_network(Tool& tool, const BenchOptions& o) {
+  // First, so that their memory does not add to the network's.
+  const opencl::Peaks peaks = opencl::measure_peaks(*tool.device());
+  tool.device()->trim();
   const ModelDocument document = tool.open_model(o.model);
   const auto network = tool.place(document);
   const int batch = o.batch ? o.batch : 1;
@@ -33,17 +36,19 @@ Json bench_network(Tool& tool, const BenchOptions& o) {
                                 run.feed().offset * sizeof(float),
                                 static_cast<size_t>(image.shape.elements()) * sizeof(float));
   for (const std::string& step : run.steps()) tool.terminal.debug(step);
-  const opencl::Peaks peaks = opencl::measure_peaks(*tool.device());
   const double ms = time_of(tool.device()->compute(), o.repeat, [&] { run.forward(); });
   const double gflops = 2 * network->multiply_adds() * batch / ms / 1e6;
-  return Json::Object{{"model", o.model},
-                      {"batch", batch},
-                      {"ms_per_batch", ms},
-                      {"ms_per_image", ms / batch},
-                      {"images_per_second", 1000 * batch / ms},
-                      {"gflops", gflops},
-                      {"gflops_share", 100 * gflops / peaks.gflops},
-                      {"memory", run.memory()}};
+  Json row = Json::Object{{"model", o.model},
+                          {"batch", batch},
+                          {"ms_per_batch", ms},
+                          {"ms_per_image", ms / batch},
+                          {"images_per_second", 1000 * batch / ms},
+                          {"gflops", gflops},
+                          {"gflops_share", 100 * gflops / peaks.gflops},
+                          {"memory", run.memory()},
+                          {"peak_resident", peak_resident_memory()}};
+  if (tool.json) row["steps"] = Json::list_of(run.steps());
+  return row;
 }
 
 // Random pictures with random labels: training speed does not depend on what is learnt.

@@ -16,6 +16,8 @@ class Convolution {
               const opencl::Epilogue& epilogue, bool input_gradients, bool parameter_gradients);
 
   size_t workspace_bytes() const;
+  std::string forward_algorithm() const { return forward_.algorithm(); }
+  std::string backward_algorithm() const { return algorithms_of(data_, weights_); }
   /// Whether some pass reads the kernel itself, not a packed copy.
   bool reads_kernel() const { return !packed_ || (data_ && !packed_backward_); }
   void forward(opencl::Queue& queue, const opencl::Operand& x, const Parameter& kernel,
@@ -53,6 +55,8 @@ class ConvolutionOp : public LayerOp {
                 const opencl::ConvolutionProblem& problem);
   size_t workspace_bytes() const override;
   std::vector<int> unread_parameters() const override;
+  std::string forward_algorithm() const override { return convolution_.forward_algorithm(); }
+  std::string backward_algorithm() const override { return convolution_.backward_algorithm(); }
   void forward(opencl::Queue& queue, const ForwardArgs& args) override;
   void backward(opencl::Queue& queue, const BackwardArgs& args) override;
 

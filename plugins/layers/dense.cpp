@@ -54,6 +54,9 @@ class DenseOp : public LayerOp {
     return !packed_ || data_ ? std::vector<int>{} : std::vector<int>{0};
   }
 
+  std::string forward_algorithm() const override { return forward_.algorithm(); }
+  std::string backward_algorithm() const override { return algorithms_of(data_, weights_); }
+
   void forward(opencl::Queue& queue, const ForwardArgs& args) override {
     const opencl::Operand x = args.inputs[0].operand(), y = args.outputs[0].operand();
     const std::vector<opencl::Operand> epilogue = epilogue_operands(args);

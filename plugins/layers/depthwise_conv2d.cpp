@@ -40,6 +40,8 @@ class ExpandedOp : public LayerOp {
   ExpandedOp(opencl::Device& device, const opencl::ExpandedDepthwiseProblem& problem)
       : both_(device, problem), packed_(both_.packed_bytes(), both_.packed_layout()) {}
 
+  std::string forward_algorithm() const override { return "expanded depthwise"; }
+
   void forward(opencl::Queue& queue, const ForwardArgs& args) override {
     const opencl::Buffer packed = packed_.of(
         queue, *args.expansion_kernel,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,15 @@ class Overwriting {
  private:
   Op overwrite_, add_;
 };
+
+/// What a layer with two passes back tells of them: "data gemm, weights direct", or one of these.
+template <class Data, class Weights>
+std::string algorithms_of(const std::optional<Data>& data, const std::optional<Weights>& weights) {
+  std::string text;
+  if (data) text = "data " + (*data)(false).algorithm();
+  if (weights) text += (text.empty() ? "weights " : ", weights ") + (*weights)(false).algorithm();
+  return text;
+}
 
 /// The packed copy of its weights that an op works with; shared with other ops of the network.
 class Packed {

@@ -51,6 +51,14 @@ class SeparableOp : public LayerOp {
     return unread;
   }
 
+  std::string forward_algorithm() const override {
+    return depthwise_.forward_algorithm() + ", " + pointwise_.forward_algorithm();
+  }
+  std::string backward_algorithm() const override {
+    const std::string both[] = {depthwise_.backward_algorithm(), pointwise_.backward_algorithm()};
+    return both[0].empty() || both[1].empty() ? both[0] + both[1] : both[0] + ", " + both[1];
+  }
+
   void forward(opencl::Queue& queue, const ForwardArgs& args) override {
     const opencl::Operand middle =
         args.saved.empty() ? in_workspace(args.workspace) : args.saved[0].operand();

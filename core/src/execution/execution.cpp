@@ -148,6 +148,10 @@ struct Execution::State {
     return name;
   }
 
+  static void name_algorithm(const std::string& algorithm, std::string& label) {
+    if (!algorithm.empty()) label += ", " + algorithm;
+  }
+
   void prepare_expansion(const execution::Expansion& e, ForwardLaunch& l) {
     l.expansion = node(e.node).layer;
     l.expansion_parameters = network.parameters(l.expansion, kUnreadOfExpansion);
@@ -179,6 +183,7 @@ struct Execution::State {
       l.parameters = network.parameters(l.layer, l.unread);
       l.states = network.states(l.layer);
       l.changes_states = options.training && !l.states.empty();
+      name_algorithm(l.op->forward_algorithm(), l.label);
       op_of[s.node] = static_cast<int>(forward.size());
     }
     append_operands(s.stages, l.operands);
@@ -283,6 +288,7 @@ struct Execution::State {
       backward_only.push_back(layer_of(b.node).layer->prepare(*device, p));
       l.op = backward_only.back().get();
     }
+    name_algorithm(l.op->backward_algorithm(), l.label);
   }
 
   /// Trainable parameters that this execution's way back never reaches: their gradient is zero.

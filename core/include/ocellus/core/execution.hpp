@@ -67,7 +67,8 @@ class OCELLUS_API Execution {
 
   /// Device memory that this execution holds by itself, bytes.
   size_t memory() const;
-  /// What runs, a line a step: "conv1 + bn1 + relu1: Conv2D winograd", for headers and tests.
+  /// What runs, a line a step: "conv1 + bn1 + relu1: Conv2D forward, winograd4", for headers and
+  /// tests.
   std::vector<std::string> steps() const;
 
  private:

@@ -135,6 +135,10 @@ class OCELLUS_API LayerOp {
   /// Parameters that the calls read packed copies of only (core/packed.hpp). Executions for
   /// inference give the parameter's own memory back, so its tensor may be empty.
   virtual std::vector<int> unread_parameters() const { return {}; }
+  /// Names of the algorithms that were chosen, for headers and tests; empty where there is no
+  /// choice.
+  virtual std::string forward_algorithm() const { return {}; }
+  virtual std::string backward_algorithm() const { return {}; }
   virtual void forward(opencl::Queue& queue, const ForwardArgs& args) = 0;
   /// Default: throws Error "has no backward pass"; a plan with differentiable = false never gets
   /// here.

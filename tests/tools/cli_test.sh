@@ -94,7 +94,7 @@ expect evaluate.json '"n": 50'
 ocellus evaluate "$net" "$data" --weights run/model.h5 --json 2>/dev/null | cmp - evaluate.json || fail "the weights of run/model.h5 did not come over"
 ocellus predict run/model.h5 "$data" --json --out scores.h5 >predict.json 2>/dev/null
 ocellus summary run/model.h5 --json >summary.json
-ocellus bench network run/model.h5 --batch 4 --repeat 2 --json >bench.json 2>/dev/null
+ocellus bench network run/model.h5 --batch 4 --repeat 2 --json >bench.json 2>/dev/null; expect bench.json ': Dense forward, [a-z]'
 ocellus bench peaks --json >peaks.json 2>/dev/null && expect peaks.json '"gb_per_s"'
 ocellus bench gemm --sizes 64 --repeat 1 --json >gemm.json 2>/dev/null && expect gemm.json '"gflops_share"'
 refuses 2 "did you mean 'dense'" ocellus bench dens

@@ -23,11 +23,26 @@
 namespace ocellus::tools {
 namespace {
 
-Json bench_network(Tool& tool, const BenchOptions& o) {
-  // First, so that their memory does not add to the network's.
+// Bytes that a forward pass moves at least where each node by itself writes its outputs and the
+// next one reads them: what stays in a cache, and what fusion never stores, is counted all the
+// same.
+double traffic(const Network& network, int batch) {
+  double floats = static_cast<double>(network.parameter_count());
+  for (const NetworkNode& node : network.nodes())
+    for (const Shape& s : node.outputs) floats += 2.0 * static_cast<double>(s.elements()) * batch;
+  return floats * sizeof(float);
+}
+
+// Before there is a network, so that its memory and that of the measurement do not add up.
+opencl::Peaks measured_peaks(Tool& tool) {
   const opencl::Peaks peaks = opencl::measure_peaks(*tool.device());
   tool.device()->trim();
+  return peaks;
+}
+
+Json bench_network(Tool& tool, const BenchOptions& o) {
   const ModelDocument document = tool.open_model(o.model);
+  const opencl::Peaks peaks = measured_peaks(tool);
   const auto network = tool.place(document);
   const int batch = o.batch ? o.batch : 1;
   Execution run(*network, {.batch = batch});
@@ -37,16 +52,14 @@ Json bench_network(Tool& tool, const BenchOptions& o) {
                                 static_cast<size_t>(image.shape.elements()) * sizeof(float));
   for (const std::string& step : run.steps()) tool.terminal.debug(step);
   const double ms = time_of(tool.device()->compute(), o.repeat, [&] { run.forward(); });
-  const double gflops = 2 * network->multiply_adds() * batch / ms / 1e6;
   Json row = Json::Object{{"model", o.model},
                           {"batch", batch},
                           {"ms_per_batch", ms},
                           {"ms_per_image", ms / batch},
-                          {"images_per_second", 1000 * batch / ms},
-                          {"gflops", gflops},
-                          {"gflops_share", 100 * gflops / peaks.gflops},
-                          {"memory", run.memory()},
-                          {"peak_resident", peak_resident_memory()}};
+                          {"images_per_second", 1000 * batch / ms}};
+  add_rates(row, peaks, network->multiply_adds() * batch, traffic(*network, batch), ms);
+  row["memory"] = run.memory();
+  row["peak_resident"] = peak_resident_memory();
   if (tool.json) row["steps"] = Json::list_of(run.steps());
   return row;
 }
@@ -85,7 +98,9 @@ class NoiseDataset : public Dataset {
 };
 
 Json bench_training(Tool& tool, const BenchOptions& o) {
-  const auto network = tool.place(tool.open_model(o.model), Placement::arenas);
+  const ModelDocument document = tool.open_model(o.model);
+  const opencl::Peaks peaks = measured_peaks(tool);
+  const auto network = tool.place(document, Placement::arenas);
   const int batch = o.batch ? o.batch : 128,
             classes = network->shape(network->outputs().at(0)).channels();
   const auto data =
@@ -100,10 +115,14 @@ Json bench_training(Tool& tool, const BenchOptions& o) {
   const History history = trainer.run(tool.terminal, tool.terminal);
   std::vector<double> speed;
   for (size_t i = 1; i < history.size(); ++i) speed.push_back(history[i].images_per_second);
-  return Json::Object{{"model", o.model},
-                      {"batch", batch},
-                      {"images_per_second", median(speed)},
-                      {"ms_per_step", 1000.0 * batch / median(speed)}};
+  const double ms = 1000.0 * batch / median(speed);
+  Json row = Json::Object{{"model", o.model},
+                          {"batch", batch},
+                          {"images_per_second", median(speed)},
+                          {"ms_per_step", ms}};
+  // Forward, by the data, by the weights: a step counts as three forward passes.
+  add_rates(row, peaks, 3 * network->multiply_adds() * batch, 3 * traffic(*network, batch), ms);
+  return row;
 }
 
 double milliseconds(const std::function<void()>& work) {

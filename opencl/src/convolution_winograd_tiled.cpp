@@ -3,7 +3,6 @@
 #include "convolution_part.hpp"
 #include "local_tile.hpp"
 #include "ocellus_opencl_kernels.hpp"
-#include "winograd.hpp"
 #include "winograd_tiled.hpp"
 
 namespace ocellus::opencl {
@@ -38,7 +37,7 @@ class ConvolutionWinogradTiled : public ConvolutionAlgorithm {
         forward_(pass == ConvolutionPass::forward),
         s_(Shape::of(problem, pass)),
         tiles_(size, p_.batch, s_.h, s_.w),
-        round_(tiles_a_round(tiles_, s_)),
+        round_(tiles_a_round(device, tiles_, size_t(s_.k) + s_.n)),
         tile_(tile ? *tile : choose_tile(device, round_, s_.n, tiles_.planes())),
         launches_(launches_for(device, 1.0 * tiles_.planes() * round_ * s_.k * s_.n)) {
     const ConvolutionPart part = forward_ ? forward_part(p_) : backward_parts(p_).front();
@@ -71,14 +70,6 @@ class ConvolutionWinogradTiled : public ConvolutionAlgorithm {
   }
 
  private:
-  /// Equal rounds, each of a row of the largest tile at least.
-  static int tiles_a_round(const winograd::Tiling& tiles, const Shape& s) {
-    const size_t bytes = sizeof(float) * tiles.planes() * (size_t(s.k) + s.n);
-    const int most = std::max(128, static_cast<int>(kMaxWorkspace / bytes));
-    const int rounds = (tiles.count + most - 1) / most;
-    return (tiles.count + rounds - 1) / rounds;
-  }
-
   uint32_t u_plane() const { return plane(s_.k, s_.n); }
   uint32_t v_plane(int tiles) const { return plane(tiles, s_.k); }
   uint32_t m_plane(int tiles) const { return plane(tiles, s_.n); }

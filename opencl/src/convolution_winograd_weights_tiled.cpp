@@ -2,7 +2,6 @@
 
 #include "local_tile.hpp"
 #include "ocellus_opencl_kernels.hpp"
-#include "winograd.hpp"
 #include "winograd_tiled.hpp"
 
 namespace ocellus::opencl {
@@ -23,10 +22,7 @@ class ConvolutionWinogradWeightsTiled : public ConvolutionAlgorithm {
   ConvolutionWinogradWeightsTiled(Device& device, const ConvolutionProblem& problem,
                                   std::optional<Tile> tile = {})
       : p_(problem), k_(p_.in_channels), n_(p_.out_channels), tiles_(tiling(p_)) {
-    const size_t bytes = sizeof(float) * kPlanes * (size_t(k_) + n_);
-    const int most = std::max(128, static_cast<int>(kMaxWorkspace / bytes));
-    const int rounds = (tiles_.count + most - 1) / most;
-    const int round = (tiles_.count + rounds - 1) / rounds;
+    const int round = tiles_a_round(device, tiles_, size_t(k_) + n_);
     const size_t most_parts =
         std::max<size_t>(1, kMaxWorkspace / (sizeof(float) * kPlanes * k_ * n_));
     parts_ = std::min(most_parts, split_terms(device, k_, n_, kPlanes, round, kMinTerms).parts);

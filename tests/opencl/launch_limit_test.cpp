@@ -102,6 +102,29 @@ BOOST_FIXTURE_TEST_CASE(convolutions, Fixture) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(winograd, Fixture) {
+  setenv("OCELLUS_TILE", "32,32,8,4,4", 1);
+  ConvolutionProblem p;
+  p.batch = 3, p.in_channels = 12, p.out_channels = 6;
+  p.h = Axis::same(17, 3), p.w = Axis::same(19, 3);
+  const int pixels = p.batch * 17 * 19, weights = 9 * p.in_channels * p.out_channels;
+  Guarded x = matrix(pixels, p.in_channels, 1), kernel = matrix(1, weights, 2),
+          y = matrix(pixels, p.out_channels, 3);
+  const double products = 36.0 * (p.batch * 5 * 5) * p.in_channels * p.out_channels;
+  compare("gemm_tiled", products, 5, y, [&] {
+    const ConvolutionForward plan(*device, p, "winograd4_tiled");
+    const Buffer packed = device->allocate(plan.packed_bytes(), "packed");
+    plan.pack(queue, kernel.operand(), packed);
+    plan.run(queue, x.operand(), {}, packed, y.operand(), {},
+             device->allocate(plan.workspace_bytes(), "workspace"));
+  });
+  compare("gemm_tiled", products, 6, kernel, [&] {
+    const ConvolutionBackwardWeights plan(*device, p, "winograd_tiled");
+    plan.run(queue, x.operand(), y.operand(), kernel.operand(),
+             device->allocate(plan.workspace_bytes(), "workspace"));
+  });
+}
+
 BOOST_FIXTURE_TEST_CASE(what_is_no_number_is_refused, Fixture) {
   const GemmProblem p{64, 64, 64};
   for (const char* limit : {"fast", "-1", "200ms"}) {

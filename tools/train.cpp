@@ -79,6 +79,12 @@ void train(Tool& tool) {
   if (resume && file.empty()) file = (old / "recipe.json").string();
   const Recipe recipe = read_recipe(file, flags, assignments);
   if (print_recipe) return tool.print(to_json(recipe));
+  for (const char* ending : {".keras", ".h5"})
+    if (tool.out().ends_with(ending))
+      throw UsageError(fmt::format(
+          "--out {}: names the folder of the run; its model is model.h5, or model.keras "
+          "with --format keras",
+          tool.out()));
   if (recipe.model.empty() || recipe.data.empty())
     throw UsageError(fmt::format("--{} is missing: what shall be trained{}",
                                  recipe.model.empty() ? "model" : "data",
@@ -104,7 +110,7 @@ int main(int argc, char** argv) {
       {"train", "[RECIPE] [flags]",
        "Trains a network by a recipe (a JSON file, comments allowed, or the name of one that "
        "ships) or by flags, into a folder with "
-       "model.h5, "
+       "model.h5 (model.keras with --format keras), "
        "recipe.json, history.json, history.csv and report.html. Ctrl-C leaves a checkpoint; "
        "--resume goes on "
        "from it and ends with the same weights as a run that was not interrupted."},

@@ -14,6 +14,18 @@ const Parameters<Recipe>& recipe_parameters() {
     p.add("model", &Recipe::model,
           "model file, architecture (lenet5), or typed: '28x28x1: conv3(32) pool dense(10)'");
     p.add("architecture", &Recipe::architecture, "parameters of the architecture, as an object");
+    p.add("weights", &Recipe::weights,
+          "file whose weights the model begins with; imagenet: the published ones of a zoo name");
+    p.add("by_name", &Recipe::by_name, "weights go to the layers of their names, not by position");
+    p.add("skip_mismatch", &Recipe::skip_mismatch,
+          "weights that do not fit are left out with a warning");
+    p.add("no_top", &Recipe::no_top, "a zoo name without its classifier");
+    p.add("classes", &Recipe::classes, "number of classes of a zoo name; 0: as the data have")
+        .min(0);
+    p.add("input_shape", &Recipe::input_shape,
+          "height x width x channels of a zoo name, or where a file leaves them open: 224x224x3");
+    p.add("format", &Recipe::format, "the model's file: model.h5, or model.keras, the archive")
+        .one_of({"keras_hdf5", "keras"});
     p.add("data", &Recipe::data,
           "training data: fashion-mnist, idx:DIR, cifar10:DIR, folder:DIR, hdf5:FILE");
     p.add("validation_data", &Recipe::validation_data,

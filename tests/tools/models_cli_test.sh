@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # The tools for models as a person meets them: summary, set, convert, verify, evaluate --preprocess auto.
-#   models_cli_test.sh BIN_DIR FIXTURES
-bin=$1
-fixtures=$2
+#   models_cli_test.sh BIN_DIR FIXTURES KERNELS_DIR
+bin=$1 fixtures=$2 kernels=$3
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 ocellus() { command "$bin/ocellus" "$@"; }
 lacks() { if grep -q -- "$2" "$1"; then fail "'$2' is in $1"; fi; }
@@ -46,6 +45,24 @@ ocellus summary archive.keras --json >archive.json
 expect archive.json '"name": "tf"'
 expect archive.json '"owl"'
 
+# A sample: an image of one pixel, red 200, green 100, blue 50, and the logits for it. As floats of 4 bytes, 200 100 is 00 00 H C 00 00 c8 B.
+base64 -d <<<'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4kWIEAANWAV/oF4RSAAAAAElFTkSuQmCC' >dot.png
+for file in model.h5 archive.keras; do
+  source=functional_residual
+  [[ $file == *.keras ]] && source=containers/functional_residual
+  cp "$fixtures/keras3/$source.${file##*.}" "$file"
+  refuses 5 "nowhere.png" ocellus set "$file" --sample nowhere.png
+  ocellus set "$file" --preprocess none --sample dot.png >set.txt 2>/dev/null
+  expect set.txt "; a sample"
+  ocellus verify "$file" --json >verify.json 2>/dev/null
+  expect verify.json '"sample": '
+done
+# Another input, or another weight, does not give the stored logits: whoever runs the model is told.
+LC_ALL=C sed 's/\x00\x00HC\x00\x00\xc8B/\x00\x00\xc8B\x00\x00HC/g' model.h5 >wrong.h5
+[[ $(cmp -l model.h5 wrong.h5 | wc -l) -gt 100 ]] || fail "the sample's input is not in the file"
+refuses 5 "does not compute what its sample says" ocellus predict wrong.h5 dot.png
+ocellus predict model.h5 dot.png >/dev/null 2>&1 || fail "a good sample was refused"
+
 # --- convert
 ocellus convert "$fixtures/keras3/adam.h5" adam.keras >convert.txt
 expect convert.txt "with the optimizer's state"
@@ -83,6 +100,47 @@ expect verify.json '"good": true'
 expect verify.json '"unchecked": 0'
 ocellus verify "$fixtures/keras3/several.h5" --json >verify.json 2>/dev/null  # several inputs
 expect verify.json '"good": true'
+
+# Faults in kernels: powers of 2 instead of e, and maxima that are minima. Each is found, in its layer.
+fault() {
+  mkdir -p "fault-$1"
+  sed "$3" "$kernels/$2" >"fault-$1/$2"
+  if cmp -s "$kernels/$2" "fault-$1/$2"; then fail "nothing was planted in $2"; fi
+  local code=0
+  OCELLUS_KERNEL_PATH=$work/fault-$1 ocellus verify "$fixtures/keras3/sequential_cnn.h5" --json >verify.json 2>err.txt || code=$?
+  [[ $code == 1 ]] || { cat err.txt >&2; fail "verify with a fault in $2: exit code $code, not 1"; }
+  expect verify.json '"good": false'
+  expect verify.json '"failed": 1,'
+  expect err.txt "1 layers differ from the reference on "
+  # The layer's entry ends with whether it is good.
+  sed -n "/\"type\": \"$1\"/,/\"good\"/p" verify.json >layer.txt
+  expect layer.txt '"good": false'
+}
+ocellus verify "$fixtures/keras3/sequential_cnn.h5" >verify.txt 2>/dev/null || fail "verify finds faults where there are none"
+fault softmax softmax.cl 's/\bexp(/exp2(/g'
+fault MaxPooling2D pooling.cl 's/v > result ? v : result/result > -INFINITY ? result : v/'
+
+# --- train: from an archive of Keras, which goes on with its optimizer, into an archive; and with weights of another file
+make_idx data train 6
+make_idx data t10k 1
+net='28x28x1: conv3(2) pool4 dense(10)'
+train() { ocellus train --data "idx:$work/data" --epochs 1 --batch 20 --quiet "$@" >train.txt 2>err.txt || { cat err.txt >&2; fail "train $*"; }; }
+refuses 2 "names the folder of the run" ocellus train --model "$net" --data "idx:$work/data" --out run.keras
+train --model "$net" --format keras --out first
+[[ -s first/model.keras && ! -e first/model.h5 ]] || fail "--format keras wrote another file"
+ocellus train --model first/model.keras --data "idx:$work/data" --epochs 1 --batch 20 --out second >train.txt 2>err.txt
+expect err.txt "optimizer: Adam of the model, after 3 steps"
+ocellus train first/recipe.json --epochs 2 --out first --resume >train.txt 2>err.txt
+ocellus train --model "$net" --data "idx:$work/data" --epochs 2 --batch 20 --format keras --out whole --quiet >train.txt 2>err.txt
+for run in first whole; do ocellus predict $run/model.keras "idx:$work/data" --out $run.scores --quiet >/dev/null 2>&1; done
+cmp first.scores whole.scores || fail "a resumed archive has other weights than one that was trained at once"
+printf '{"model": "%s", "weights": "first/model.keras", "by_name": true, "skip_mismatch": true, "data": "idx:%s"}' "$net" "$work/data" >recipe.json
+train recipe.json --optimizer 'SGD(learning_rate=0)' --out third
+ocellus evaluate first/model.keras "idx:$work/data" --json >first.json 2>/dev/null
+ocellus evaluate third/model.h5 "idx:$work/data" --json 2>/dev/null | cmp - first.json || fail "the recipe's weights did not come over"
+refuses 5 "nowhere.h5: no such file of weights" ocellus train --model "$net" --weights nowhere.h5 --data "idx:$work/data" --out never
+refuses 2 "no-top is a parameter of architectures" ocellus train --model "$net" --no-top --data "idx:$work/data" --out never
+[[ ! -e never ]] || fail "a refused training left a folder"
 
 # --- evaluate --preprocess auto
 refuses 2 "no preprocessing 'atuo'" ocellus evaluate lenet5 fashion-mnist --preprocess atuo

@@ -57,6 +57,9 @@ class Tool {
   void declare_output();  ///< --out, --force
   void declare_model();   ///< --trust, --preprocess, --weights and what else says which model
 
+  /// Asks of the model what the flags of declare_model() would, which this program has not.
+  void choose_model(ModelFlags flags) { model_ = std::move(flags); }
+
   /// The command line as typed, for reports.
   std::string command() const;
   const std::string& out() const { return out_; }

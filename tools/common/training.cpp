@@ -55,6 +55,13 @@ Json read_recipe_file(const std::string& name) {
 Json to_json(const Recipe& r) {
   return Json::Object{{"model", r.model},
                       {"architecture", r.architecture},
+                      {"weights", r.weights},
+                      {"by_name", r.by_name},
+                      {"skip_mismatch", r.skip_mismatch},
+                      {"no_top", r.no_top},
+                      {"classes", r.classes},
+                      {"input_shape", r.input_shape},
+                      {"format", r.format},
                       {"data", r.data},
                       {"validation_data", r.validation_data},
                       {"preprocess", r.preprocess},
@@ -80,6 +87,11 @@ Trained train_recipe(Tool& tool, const Recipe& recipe, const std::function<fs::p
   const auto training = open_data(tool, recipe.data, "train");
   std::shared_ptr<Dataset> validation;
   if (!recipe.validation_data.empty()) validation = open_data(tool, recipe.validation_data, "test");
+  tool.choose_model({recipe.weights,
+                     {recipe.by_name, recipe.skip_mismatch},
+                     recipe.input_shape,
+                     recipe.classes,
+                     recipe.no_top});
   ModelDocument document =
       tool.open_model(recipe.model, architecture_parameters(tool.registry(), recipe, *training));
   bool assumed = false;
@@ -97,7 +109,7 @@ Trained train_recipe(Tool& tool, const Recipe& recipe, const std::function<fs::p
   t.network = tool.place(document, Placement::arenas);
   const fs::path folder = make_folder();
   write_atomically(folder / "recipe.json", to_json(recipe).dump(2) + "\n");
-  t.model = options.checkpoint = folder / "model.h5";
+  t.model = options.checkpoint = folder / (recipe.format == "keras" ? "model.keras" : "model.h5");
   options.resume = resume;
   Trainer trainer(tool.registry(), *t.network, training, validation, options);
   try {

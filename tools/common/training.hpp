@@ -19,8 +19,9 @@ struct Trained {
   std::filesystem::path model;  ///< the file
 };
 
-/// Trains by a recipe into a folder: model.h5 (also the checkpoint), recipe.json, history.json,
-/// history.csv. With `resume` goes on from the folder's model.h5. Interrupted says how to go on.
+/// Trains by a recipe into a folder: model.h5 or model.keras (also the checkpoint), recipe.json,
+/// history.json, history.csv. With `resume` goes on from the folder's model. Interrupted says how
+/// to go on.
 Trained train_recipe(Tool& tool, const Recipe& recipe,
                      const std::function<std::filesystem::path()>& make_folder, bool resume);
 

@@ -15,7 +15,13 @@ namespace ocellus {
 struct Recipe {
   std::string model;  ///< address, see ModelRequest
   Json architecture = Json::object();
-  std::string data;  ///< address, see open_dataset()
+  std::string weights;  ///< file whose weights the model begins with, or "imagenet"
+  bool by_name = false, skip_mismatch = false;  ///< see WeightsMatching
+  bool no_top = false;
+  int classes = 0;                    ///< 0: as many as the data have
+  std::string input_shape;            ///< "224x224x3"; empty: that of the data
+  std::string format = "keras_hdf5";  ///< of the model's file
+  std::string data;                   ///< address, see open_dataset()
   std::string validation_data;
   std::string preprocess;  ///< empty: the model's own, else "unit" for bytes and "none" for floats
   int epochs = 10, batch = 128;

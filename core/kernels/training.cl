@@ -52,12 +52,12 @@ void add_penalty(__global float* losses, uint offset, uint count, __global const
   if (i < count) losses[offset + i] += penalty[0];
 }
 
-// g += l1 sign(w) + 2 l2 w
+// g = l1 sign(w) + 2 l2 w, or added to g.
 __kernel __attribute__((reqd_work_group_size(64, 1, 1)))
-void add_penalty_gradient(__global float* g, uint g_offset, __global const float* w, uint offset, uint count, float l1,
-                          float l2) {
+void penalty_gradient(__global float* g, uint g_offset, __global const float* w, uint offset, uint count, float l1,
+                      float l2, int accumulate) {
   const uint i = get_global_id(0);
   if (i >= count) return;
-  const float x = w[offset + i];
-  g[g_offset + i] += l1 * sign(x) + 2.0f * l2 * x;
+  const float x = w[offset + i], d = l1 * sign(x) + 2.0f * l2 * x;
+  g[g_offset + i] = accumulate ? g[g_offset + i] + d : d;
 }

@@ -10,6 +10,8 @@ constexpr double usual = 0.01;  // Keras' default of both factors
 
 }  // namespace
 
+ActivityRegularizing::~ActivityRegularizing() = default;
+
 std::optional<Regularizer> parse_regularizer(const Json& value) {
   if (value.is_string()) {
     const std::string& name = value.as_string();
@@ -27,9 +29,7 @@ std::optional<Regularizer> parse_regularizer(const Json& value) {
   return {};
 }
 
-bool is_regularizer_key(std::string_view key) {
-  return key.ends_with(suffix) && key != "activity_regularizer";
-}
+bool is_regularizer_key(std::string_view key) { return key.ends_with(suffix); }
 
 bool regularizes(std::string_view key, std::string_view parameter) {
   if (!is_regularizer_key(key)) return false;

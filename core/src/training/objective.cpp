@@ -30,15 +30,22 @@ LossChoice choose_loss(Probability final, bool sparse, int columns) {
 }
 
 ExecutionOptions execution_options(const Objective& objective, int batch, bool training,
+                                   const std::vector<Activity>& activities,
                                    const std::vector<std::string>& also_fetch) {
   ExecutionOptions o;
   o.batch = batch;
   o.fetches = objective.fetches();
-  for (const std::string& name : also_fetch)
-    if (std::ranges::find(o.fetches, name) == o.fetches.end()) o.fetches.push_back(name);
+  const auto add = [](std::vector<std::string>& names, const std::string& name) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  for (const std::string& name : also_fetch) add(o.fetches, name);
   o.training = training;
   o.parameter_gradients = training;
   if (training) o.seeds = {objective.loss_tensor()};
+  for (const Activity& a : activities) {
+    add(o.fetches, a.tensor);
+    if (training) add(o.seeds, a.tensor);
+  }
   return o;
 }
 
@@ -83,7 +90,9 @@ Pass::Pass(Network& network, const Objective& objective, const Batches& data, in
       objective_(objective),
       batch_(batch),
       training_(training),
-      execution_(network, execution_options(objective, batch, training, also_fetch)) {
+      activities_(activities_of(network)),
+      execution_(network, execution_options(objective, batch, training, activities_, also_fetch)),
+      activity_penalty_(network, execution_, activities_) {
   if (data.target_shape().rank() == 0) return;  // predictions only
   const auto request = [&](const std::string& tensor, bool on_logits) {
     LossRequest r;
@@ -118,6 +127,7 @@ void Pass::forward(const Batch& batch, const RunContext& run, Totals& totals,
   queue.set_label("loss");
   loss_->run(queue, args);
   penalty.add_to(queue, args.per_sample);
+  activity_penalty_.add_to(queue, args.per_sample);
   args.gradient = {};
   for (size_t m = 0; m < metrics_.size(); ++m) {
     args.prediction = execution_.fetch(objective_.metric_tensor(m));
@@ -127,7 +137,10 @@ void Pass::forward(const Batch& batch, const RunContext& run, Totals& totals,
   totals.add(queue, batch.weights, batch.count, run.step);
 }
 
-void Pass::backward(const Arenas& gradients) { execution_.backward(&gradients); }
+void Pass::backward(const Arenas& gradients) {
+  activity_penalty_.add_gradient(network_.device().compute());
+  execution_.backward(&gradients);
+}
 
 void check_classes(const Network& network, const Dataset& data, bool sparse_targets) {
   const int outputs = network.shape(network.outputs()[0]).channels();

@@ -52,7 +52,9 @@ class Pass {
   const Objective& objective_;
   int batch_;
   bool training_;
+  std::vector<Activity> activities_;
   Execution execution_;
+  ActivityPenalty activity_penalty_;
   std::unique_ptr<LossOp> loss_;
   std::vector<std::unique_ptr<LossOp>> metrics_;
 };

@@ -111,6 +111,46 @@ Tensors unit_normalization(const ReferenceCall& call) {
   return {y};
 }
 
+Tensors dot(const ReferenceCall& call) {
+  const Json& given = call.parameters.at("axes");
+  int axes[2];
+  std::vector<std::vector<int>> outer(2);  // the other axes of each input
+  ReferenceTensor in[2] = {call.inputs[0], call.inputs[1]};
+  std::vector<int> extents = {in[0].shape[0]};
+  for (size_t n : {0, 1}) {
+    axes[n] = axes_of(given.is_list() ? given.at(n) : given, in[n].shape)[0];
+    if (call.parameters.get("normalize", false))
+      for (const auto& group : groups_along(in[n].shape, {axes[n]})) {
+        double sum = 0;
+        for (size_t i : group) sum += in[n].values[i] * in[n].values[i];
+        for (size_t i : group) in[n].values[i] /= std::sqrt(std::max(sum, 1e-12));
+      }
+    for (int a = 1; a < in[n].shape.rank(); ++a)
+      if (a != axes[n]) {
+        outer[n].push_back(a);
+        extents.push_back(in[n].shape[a]);
+      }
+  }
+  if (extents.size() == 1) extents.push_back(1);
+  ReferenceTensor z = filled(Shape(extents));
+  for (size_t i = 0; i < z.values.size(); ++i) {
+    const std::vector<int> place = place_of(z.shape, i);
+    size_t next = 1;
+    std::vector<int> at[2];
+    for (size_t n : {0, 1}) {
+      at[n].assign(in[n].shape.rank(), 0);
+      at[n][0] = place[0];
+      for (int a : outer[n]) at[n][a] = place[next++];
+    }
+    for (int k = 0; k < in[0].shape[axes[0]]; ++k) {
+      at[0][axes[0]] = at[1][axes[1]] = k;
+      z.values[i] +=
+          in[0].values[index_of(in[0].shape, at[0])] * in[1].values[index_of(in[1].shape, at[1])];
+    }
+  }
+  return {z};
+}
+
 Tensors axes_softmax(const ReferenceCall& call) {
   ReferenceTensor y = call.inputs[0];
   for (const auto& group : groups_along(y.shape, axes_of(call.parameters.at("axis"), y.shape))) {

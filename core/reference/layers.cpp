@@ -150,6 +150,7 @@ const std::map<std::string, Reference>& layers() {
       {"DepthwiseConv1D", depthwise_convolution},
       {"DepthwiseConv2D", depthwise_convolution},
       {"Divide", merge_by<Merged::quotient>},
+      {"Dot", dot},
       {"Dropout", dropout},
       {"ELU", elu},
       {"Flatten", flatten},

@@ -50,6 +50,7 @@ std::vector<ReferenceTensor> layer_normalization(const ReferenceCall& call);
 std::vector<ReferenceTensor> group_normalization(const ReferenceCall& call);
 std::vector<ReferenceTensor> rms_normalization(const ReferenceCall& call);
 std::vector<ReferenceTensor> unit_normalization(const ReferenceCall& call);
+std::vector<ReferenceTensor> dot(const ReferenceCall& call);
 std::vector<ReferenceTensor> axes_softmax(const ReferenceCall& call);
 std::vector<ReferenceTensor> prelu(const ReferenceCall& call);
 std::vector<ReferenceTensor> repeat_vector(const ReferenceCall& call);

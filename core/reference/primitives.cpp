@@ -90,6 +90,29 @@ ReferenceTensor softmax(const ReferenceTensor& x) {
   return y;
 }
 
+ReferenceTensor log_softmax(const ReferenceTensor& x) {
+  ReferenceTensor y = x;
+  const int columns = x.shape.channels();
+  for (auto row = y.values.begin(); row != y.values.end(); row += columns) {
+    const double top = *std::max_element(row, row + columns);
+    double sum = 0;
+    for (auto v = row; v != row + columns; ++v) sum += std::exp(*v - top);
+    for (auto v = row; v != row + columns; ++v) *v -= top + std::log(sum);
+  }
+  return y;
+}
+
+ReferenceTensor glu(const ReferenceTensor& x) {
+  ReferenceTensor y;
+  y.shape = x.shape;
+  const int half = x.shape.channels() / 2;
+  y.shape.set(-1, half);
+  for (size_t i = 0; i < x.values.size(); i += 2 * size_t(half))
+    for (int c = 0; c < half; ++c)
+      y.values.push_back(x.values[i + c] / (1 + std::exp(-x.values[i + half + c])));
+  return y;
+}
+
 ReferenceTensor channel_affine(const ReferenceTensor& x, const std::vector<double>& scale,
                                const std::vector<double>& shift) {
   ReferenceTensor y = x;

@@ -24,8 +24,11 @@ enum class Pool { max, average };
 ReferenceTensor pool(const ReferenceTensor& x, Pool mode, const opencl::Axis& h,
                      const opencl::Axis& w);
 
-/// Softmax over the last axis.
+/// Softmax over the last axis, and its logarithm.
 ReferenceTensor softmax(const ReferenceTensor& x);
+ReferenceTensor log_softmax(const ReferenceTensor& x);
+/// The first half of the last axis times the sigmoid of the second.
+ReferenceTensor glu(const ReferenceTensor& x);
 
 /// x * scale[c] + shift[c], c the last axis.
 ReferenceTensor channel_affine(const ReferenceTensor& x, const std::vector<double>& scale,

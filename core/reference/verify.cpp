@@ -89,7 +89,10 @@ class Verifier {
   std::vector<ReferenceTensor> compute(int node, const std::vector<ReferenceTensor>& inputs) const {
     const NetworkLayer& layer = network_.layers()[network_.nodes()[node].layer];
     if (layer.record < 0) {  // an activation parameter
-      if (layer.type == "softmax") return {softmax(inputs.at(0))};
+      static const std::map<std::string, ReferenceTensor (*)(const ReferenceTensor&)> of_rows = {
+          {"softmax", softmax}, {"log_softmax", log_softmax}, {"glu", glu}};
+      if (const auto row = of_rows.find(layer.type); row != of_rows.end())
+        return {row->second(inputs.at(0))};
       const auto f = activations().find(layer.type);
       if (f == activations().end()) return {};
       ReferenceTensor y = inputs.at(0);

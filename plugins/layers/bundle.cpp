@@ -122,10 +122,12 @@ void register_types(Registrar& r) {
   register_cropping2d(r);
   register_dense(r);
   register_depthwise_conv2d(r);
+  register_dot(r);
   register_dropout(r);
   register_elu(r);
   register_flatten(r);
   register_global_pooling2d(r);
+  register_glu(r);
   register_group_normalization(r);
   register_input(r);
   register_layer_normalization(r);

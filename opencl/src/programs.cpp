@@ -145,7 +145,9 @@ std::string resolve(const KernelSource& source) {
     body = source.text.substr(at + start.size());
   }
   read_override(source.file, body);
-  std::string out;
+  // Clang, which is in most drivers, warns of each vector argument that is wider than the device's
+  // registers, and PoCL prints how often.
+  std::string out = "#pragma clang diagnostic ignored \"-Wpsabi\"\n";
   std::set<std::string> seen;
   if (!preamble.empty()) out += line_directive(1, here + " (generated).cl");
   expand(preamble, here, seen, out);

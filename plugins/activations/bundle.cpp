@@ -21,8 +21,8 @@ struct Function {
 // clang-format off
 constexpr Function functions[] = {
     {"linear", "x", "x", "(T)(1.0f)", Saves::nothing},
-    {"relu", "max(x, 0)", "fmax(x, 0.0f)", "y > 0.0f ? (T)(1.0f) : (T)(0.0f)", Saves::output},
-    {"relu6", "min(max(x, 0), 6)", "fmin(fmax(x, 0.0f), 6.0f)",
+    {"relu", "max(x, 0)", "x < 0.0f ? (T)(0.0f) : x", "y > 0.0f ? (T)(1.0f) : (T)(0.0f)", Saves::output},
+    {"relu6", "min(max(x, 0), 6)", "x < 0.0f ? (T)(0.0f) : x > 6.0f ? (T)(6.0f) : x",
      "(y > 0.0f ? (T)(1.0f) : (T)(0.0f)) * (y < 6.0f ? (T)(1.0f) : (T)(0.0f))", Saves::output},
     {"leaky_relu", "x above 0, 0.2 x below", "x > 0.0f ? x : 0.2f * x", "y > 0.0f ? (T)(1.0f) : (T)(0.2f)", Saves::output},
     {"elu", "x above 0, exp(x) - 1 below (Clevert et al., ICLR 2016)", "x > 0.0f ? x : expm1(fmin(x, 0.0f))",

@@ -18,6 +18,7 @@
 #include "ocellus/core/text.hpp"
 #include "ocellus/core/trainer.hpp"
 #include "ocellus/core/trial.hpp"
+#include "ocellus/opencl/profiler.hpp"
 #include "tool.hpp"
 
 namespace ocellus::tools {
@@ -51,6 +52,9 @@ Json bench_network(Tool& tool, const BenchOptions& o) {
                                 run.feed().offset * sizeof(float),
                                 static_cast<size_t>(image.shape.elements()) * sizeof(float));
   for (const std::string& step : run.steps()) tool.terminal.debug(step);
+  run.forward();  // compiles, which is not the layers' time
+  tool.device()->compute().finish();
+  tool.device()->profiler().clear();
   const double ms = time_of(tool.device()->compute(), o.repeat, [&] { run.forward(); });
   Json row = Json::Object{{"model", o.model},
                           {"batch", batch},

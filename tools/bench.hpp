@@ -19,8 +19,10 @@ struct BenchOptions {
 double median(std::vector<double> v);
 
 /// Median milliseconds of `enqueue` and the device's work behind it. The first runs compile and
-/// warm up.
-double time_of(opencl::Queue& queue, int repeat, const std::function<void()>& enqueue);
+/// warm up. Work that takes less than `fill` milliseconds is queued as often as fills them before
+/// the device is waited for, as a network's layers are, and the time is that of one.
+double time_of(opencl::Queue& queue, int repeat, const std::function<void()>& enqueue,
+               double fill = 0);
 
 /// Uniform in [-1, 1), the same numbers every time.
 Tensor random_tensor(opencl::Device& device, const Shape& shape);

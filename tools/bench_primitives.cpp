@@ -20,16 +20,20 @@ double median(std::vector<double> v) {
   return v.size() % 2 ? v[half] : (v[half - 1] + v[half]) / 2;
 }
 
-double time_of(opencl::Queue& queue, int repeat, const std::function<void()>& enqueue) {
+double time_of(opencl::Queue& queue, int repeat, const std::function<void()>& enqueue,
+               double fill) {
   using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < 2; ++i) enqueue();
-  queue.finish();
+  const auto time = [&](int runs) {
+    const auto begin = Clock::now();
+    for (int i = 0; i < runs; ++i) enqueue();
+    queue.finish();
+    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count() / runs;
+  };
+  time(2);
+  const int runs = fill > 0 ? std::clamp(static_cast<int>(fill / time(2)), 1, 1000) : 1;
   std::vector<double> ms;
   for (int i = 0; i < repeat; ++i) {
-    const auto begin = Clock::now();
-    enqueue();
-    queue.finish();
-    ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+    ms.push_back(time(runs));
     if (interrupted()) throw Interrupted("stopped");
   }
   return median(ms);
@@ -55,6 +59,8 @@ void add_rates(Json& row, const opencl::Peaks& peaks, double multiply_adds, doub
 
 namespace {
 
+constexpr double kFill = 10;  ///< milliseconds of primitives between two waits
+
 opencl::Buffer scratch(opencl::Device& device, size_t bytes) {
   return bytes ? device.allocate(bytes, "benchmark") : opencl::Buffer();
 }
@@ -69,12 +75,15 @@ Json product(opencl::Device& device, const opencl::Peaks& peaks, const BenchOpti
   const opencl::Buffer workspace = scratch(device, gemm.workspace_bytes()),
                        packed = scratch(device, weights ? gemm.packed_bytes() : 0);
   if (packed) gemm.pack(queue, b.operand(), packed);
-  const double ms = time_of(queue, o.repeat, [&] {
-    if (packed)
-      gemm.run_packed(queue, a.operand(), packed, c.operand(), {}, workspace);
-    else
-      gemm.run(queue, a.operand(), b.operand(), c.operand(), {}, workspace);
-  });
+  const double ms = time_of(
+      queue, o.repeat,
+      [&] {
+        if (packed)
+          gemm.run_packed(queue, a.operand(), packed, c.operand(), {}, workspace);
+        else
+          gemm.run(queue, a.operand(), b.operand(), c.operand(), {}, workspace);
+      },
+      kFill);
   Json row =
       Json::Object{{"m", m}, {"n", n}, {"k", k}, {"algorithm", gemm.algorithm()}, {"ms", ms}};
   add_rates(row, peaks, 1.0 * m * n * k, 4.0 * (1.0 * m * k + 1.0 * k * n + 1.0 * m * n), ms);
@@ -198,9 +207,11 @@ class ConvolutionBench {
     });
     const opencl::ConvolutionBackwardWeights weights(device_, p_);
     const opencl::Buffer workspace = scratch(device_, weights.workspace_bytes());
-    add("backward weights", weights.algorithm(), time_of(queue_, o_.repeat, [&] {
-          weights.run(queue_, x.operand(), dy.operand(), k.operand(), workspace);
-        }));
+    add("backward weights", weights.algorithm(),
+        time_of(
+            queue_, o_.repeat,
+            [&] { weights.run(queue_, x.operand(), dy.operand(), k.operand(), workspace); },
+            kFill));
   }
 
  private:
@@ -224,7 +235,9 @@ class ConvolutionBench {
     const opencl::Buffer packed = scratch(device_, op.packed_bytes()),
                          workspace = scratch(device_, op.workspace_bytes());
     if (packed) op.pack(queue_, kernel.operand(), packed);
-    add(pass, op.algorithm(), time_of(queue_, o_.repeat, [&] { run(packed, workspace); }));
+    add(pass, op.algorithm(),
+        time_of(
+            queue_, o_.repeat, [&] { run(packed, workspace); }, kFill));
   }
 
   opencl::Device& device_;

@@ -4,8 +4,10 @@
     ./dev peers                       everything, a table and build/peers/peers.json
     ./dev peers --only vgg16 gemm     parts, by what their name begins with
     ./dev peers --repeat 9            timed runs a figure, whose median counts
+    ./dev peers --rounds 3            the runs come in so many rounds, each of them all programs in turn
 
-Each figure is measured in a process of its own, float32, with as many threads as the machine has cores. Each peer gets its best
+Clocks and neighbours of a machine change by the minute: rounds let the programs share what comes, and a figure is the median of
+its rounds' medians. Each is measured in a process of its own, float32, with as many threads as the machine has cores. Each peer gets its best
 layout: PyTorch both memory formats and, where it works, torch.jit; the fastest counts. Peers that are not installed, or fail, show
 a dash, and the reason goes to standard error. Weights are random: speed does not depend on them.
 """
@@ -279,6 +281,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--who", help=argparse.SUPPRESS)
     o = parser.parse_args()
@@ -290,7 +293,9 @@ def main():
     for what, _, _, doers in work():
         if o.only and not any(what.startswith(start) for start in o.only):
             continue
-        rows.append((what, {who: measure(what, who, o.repeat) for who in doers}))
+        rounds = [{who: measure(what, who, -(-o.repeat // o.rounds)) for who in doers} for _ in range(o.rounds)]
+        measured = {who: [r[who] for r in rounds if r[who] is not None] for who in doers}
+        rows.append((what, {who: statistics.median(ms) if ms else None for who, ms in measured.items()}))
         print(f"{what}: {rows[-1][1]}", file=sys.stderr, flush=True)
     print_table(rows)
     (ROOT / "build/peers").mkdir(parents=True, exist_ok=True)

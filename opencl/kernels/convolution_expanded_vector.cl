@@ -21,10 +21,13 @@ inline void expand_row(int w_in, int w_pad, int k, int column, __global const fl
     clear(sums);
     multiply(k, panel, packed, sums);
     float* at = to + (w_pad + w) * COLS;
-    for (int r = 0; r < rows; ++r, at += COLS)
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r)
 #pragma unroll
       for (int v = 0; v < NV; ++v)
-        *(loose*)(at + LANES * v) = EXPANSION(sums[r][v], first_pixel + w + r, (uint)(column + LANES * v) EXPANSION_ARGUMENTS);
+        if (r < rows)
+          *(loose*)(at + r * COLS + LANES * v) =
+              EXPANSION(sums[r][v], first_pixel + w + r, (uint)(column + LANES * v) EXPANSION_ARGUMENTS);
   }
 }
 

@@ -5,9 +5,6 @@
 #define TILE_SPACE __global
 #endif
 #include "ocellus/tile.cl"
-#ifndef PANELS
-#define PANELS 10
-#endif
 
 // A tile of at most so many rows is made row by row, which is as fast as its share of a whole tile: a few rows left over
 // need no tile of their own height, and no program of its own.

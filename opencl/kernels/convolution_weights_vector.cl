@@ -11,12 +11,16 @@
 #define AXIS(a) int a##_in, int a##_out, int a##_kernel, int a##_stride, int a##_dilation, int a##_pad
 
 inline void load_sums(const float* from, vec sums[ROWS][NV]) {
+#pragma unroll
   for (int r = 0; r < ROWS; ++r)
+#pragma unroll
     for (int v = 0; v < NV; ++v) sums[r][v] = LOAD(r * NV + v, from);
 }
 
 inline void save_sums(vec sums[ROWS][NV], float* to) {
+#pragma unroll
   for (int r = 0; r < ROWS; ++r)
+#pragma unroll
     for (int v = 0; v < NV; ++v) STORE(sums[r][v], r * NV + v, to);
 }
 

@@ -13,9 +13,6 @@
 #define TILE_SPACE __global
 #endif
 #include "ocellus/tile.cl"
-#ifndef PANELS
-#define PANELS 10
-#endif
 
 // The panel of rows [row, row + ROWS) and depth [k, k + depth); rows from m on are zero.
 inline void copy_a(const __global float* restrict a, uint stride, int row, int m, int k, int depth, float* panel) {

@@ -8,8 +8,6 @@
 namespace ocellus::opencl {
 namespace {
 
-constexpr int kPanels = 10;  // PANELS of the kernel
-
 /// Forward, and backward by data as forward passes with turned weights.
 class ConvolutionGemmVector : public ConvolutionAlgorithm {
  public:
@@ -37,7 +35,7 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
       const double k = double(part.taps()) * group_in_;
       splits_.push_back(VectorSplit::best(
           (pixels(part) + tile_.rows - 1) / tile_.rows, columns, std::max(1, units / p_.groups),
-          kPanels, k * tile_.rows * tile_.vectors, k * 4.0, k * (forward_ ? 1.0 : 4.0)));
+          tile_.panels(), k * tile_.rows * tile_.vectors, k * 4.0, k * (forward_ ? 1.0 : 4.0)));
     }
   }
 

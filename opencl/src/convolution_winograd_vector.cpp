@@ -4,7 +4,7 @@
 namespace ocellus::opencl {
 namespace {
 
-using winograd::kMaxWorkspace, winograd::kPanels, winograd::plane, winograd::vectors;
+using winograd::kMaxWorkspace, winograd::plane, winograd::vectors;
 
 /// Never so few tiles at a time that the transformed weights, which each round reads anew, cost
 /// more than the products.
@@ -20,12 +20,12 @@ class ConvolutionWinogradVector : public winograd::Forward {
                       std::max(kMinTiles, kMaxWorkspace / (planes * (v_stride_ + m_stride_))));
     input_ = device.kernel(source(), "winograd_input", size_option());
     output_ = device.kernel(source(), "winograd_output", size_option());
-    if (round_ < kPanels * tile_.rows) tile_.split_rows(round_);
+    if (round_ < VectorTile::kPanelRows) tile_.split_rows(round_);
     product_ =
         device.kernel(kernels::gemm_vector_cl(), "gemm_vector", tile_.options() + " -DPACKED_B");
     const int units = std::max(1, static_cast<int>(device.info().compute_units) / planes);
-    split_ = VectorSplit::best((round_ + tile_.rows - 1) / tile_.rows, strips_, units, kPanels,
-                               k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
+    split_ = VectorSplit::best((round_ + tile_.rows - 1) / tile_.rows, strips_, units,
+                               tile_.panels(), k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
   }
 
   size_t workspace_bytes() const override {

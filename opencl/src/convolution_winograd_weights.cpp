@@ -4,7 +4,7 @@
 namespace ocellus::opencl {
 namespace {
 
-using winograd::kMaxWorkspace, winograd::kPanels, winograd::plane, winograd::vectors;
+using winograd::kMaxWorkspace, winograd::plane, winograd::vectors;
 
 constexpr int kSize = 4;  ///< tiles of 4 x 4 gradients; larger ones lose too many digits here
 constexpr int kPlanes = (kSize + 2) * (kSize + 2);
@@ -18,8 +18,8 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
         tiles_(kSize, p_.batch, p_.h.out, p_.w.out),
         v_stride_(vectors(k_)),
         m_stride_(vectors(n_)),
-        tile_(VectorTile::of(device, std::max(n_, 32))) {  // strips of whole 16 columns
-    tile_.split_rows(std::min(k_, kPanels * tile_.rows));
+        tile_(VectorTile::of_sixteens(device, n_)) {
+    tile_.split_rows(std::min(k_, VectorTile::kPanelRows));
     strips_ = (n_ + tile_.columns() - 1) / tile_.columns();
     round_ = std::clamp(kMaxWorkspace / (kPlanes * (v_stride_ + m_stride_)), 1, tiles_.count);
     input_ = device.kernel(kernels::convolution_winograd_cl().with_preamble(generate({})),
@@ -29,7 +29,7 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
     product_ = device.kernel(kernels::gemm_vector_cl().with_preamble(generate({})), "gemm_vector",
                              tile_.options() + " -DTRANSPOSE_A -DPACKED_B");
     const int units = std::max(1, static_cast<int>(device.info().compute_units) / kPlanes);
-    split_ = VectorSplit::best((k_ + tile_.rows - 1) / tile_.rows, strips_, units, kPanels,
+    split_ = VectorSplit::best((k_ + tile_.rows - 1) / tile_.rows, strips_, units, tile_.panels(),
                                round_ * tile_.rows * tile_.vectors, round_ * 6.0, round_ * 1.0);
   }
 

@@ -18,7 +18,7 @@ constexpr int kPixels = 4;                    // PIXELS of the kernel
 VectorTile tile_of(const Device& device, const ConvolutionProblem& p) {
   VectorTile tile = VectorTile::of(device, p.in_channels);
   if (tile.lanes == 16)
-    for (const VectorTile wide : {VectorTile{8, 3, 16}, {12, 2, 16}, {12, 1, 16}})
+    for (const VectorTile wide : {VectorTile{8, 3, 16}, {12, 2, 16}, {12, 1, 16, 24}})
       if (p.in_channels % (tile = wide).columns() == 0) break;
   if (tile.lanes == 8) tile = {6, 2, 8};
   tile.split_rows(p.w.in);

@@ -5,9 +5,8 @@
 namespace ocellus::opencl {
 namespace {
 
-constexpr int kPanels = 10;  // PANELS of the kernel
 /// From so many rows on, B is put into strips once instead of by each block of rows.
-constexpr int kPackFrom = 8 * kPanels * 12;
+constexpr int kPackFrom = 8 * VectorTile::kPanelRows;
 
 class GemmVector : public GemmAlgorithm {
  public:
@@ -26,9 +25,9 @@ class GemmVector : public GemmAlgorithm {
     rows_ = (p_.m + tile_.rows - 1) / tile_.rows;
     columns_ = (p_.n + tile_.columns() - 1) / tile_.columns();
     const int units = static_cast<int>(device.info().compute_units);
-    split_ = VectorSplit::best(rows_, columns_, units, kPanels, p_.k * tile_.rows * tile_.vectors,
-                               p_.k * (p_.transpose_a ? 6.0 : 2.0),
-                               p_.k * (p_.transpose_b ? 20.0 : 4.0));
+    split_ = VectorSplit::best(
+        rows_, columns_, units, tile_.panels(), p_.k * tile_.rows * tile_.vectors,
+        p_.k * (p_.transpose_a ? 6.0 : 2.0), p_.k * (p_.transpose_b ? 20.0 : 4.0));
   }
 
   size_t workspace_bytes() const override {

@@ -11,7 +11,7 @@ std::string VectorTile::options() const {
 }
 
 void VectorTile::split_rows(int n) {
-  const int most = rows == 12 && vectors == 1 ? 24 : rows;
+  const int most = std::max(rows, most_rows);
   const int tiles = (std::max(n, 1) + most - 1) / most;
   rows = (std::max(n, 1) + tiles - 1) / tiles;
 }
@@ -24,12 +24,20 @@ void VectorTile::avoid_waste(int n) {
 VectorTile VectorTile::of(const Device& device, int columns) {
   cl_uint width = 0;
   clGetDeviceInfo(device.id(), CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, sizeof width, &width, nullptr);
-  if (width < 16) return columns > 8 ? VectorTile{6, 2, 8} : VectorTile{6, 1, 8};
-  if (columns <= 8) return {12, 1, 8};
-  if (columns <= 16) return {12, 1, 16};
-  if (columns <= 24) return {8, 3, 8};
   const auto padded = [&](int tile) { return (columns + tile - 1) / tile * tile; };
+  if (width < 16) {
+    if (columns <= 8) return {12, 1, 8};
+    return padded(24) < padded(16) ? VectorTile{4, 3, 8} : VectorTile{6, 2, 8};
+  }
+  if (columns <= 8) return {12, 1, 8, 24};
+  if (columns <= 16) return {12, 1, 16, 24};
+  if (columns <= 24) return {8, 3, 8};
   return padded(48) < padded(32) ? VectorTile{8, 3, 16} : VectorTile{12, 2, 16};
+}
+
+VectorTile VectorTile::of_sixteens(const Device& device, int columns) {
+  const VectorTile tile = of(device, std::max(columns, 32));
+  return tile.columns() % 16 ? VectorTile{6, 2, 8} : tile;
 }
 
 VectorSplit VectorSplit::best(int rows, int columns, int units, int max_height, double tile,

@@ -9,9 +9,12 @@ namespace ocellus::opencl {
 /// The register tile of kernels/ocellus/tile.cl that suits a device: rows x columns sums.
 struct VectorTile {
   int rows = 12, vectors = 2, lanes = 16;  ///< `vectors` of `lanes` floats side by side
+  int most_rows = 0;                       ///< where registers allow more rows than that
   int columns() const { return lanes * vectors; }
-  /// Narrows `rows` so that `n` rows fall into equal tiles; a single vector a row leaves registers
-  /// for more rows.
+  /// Panels of A that a work-item may copy before it multiplies them: PANELS of tile.cl.
+  int panels() const { return kPanelRows / rows; }
+  static constexpr int kPanelRows = 120;
+  /// Narrows `rows`, or widens it as far as registers go, so that `n` rows fall into equal tiles.
   void split_rows(int n);
   /// The same where the last tile would leave more than a twelfth of all rows empty. Each height is
   /// a program of its own, so not every number of rows gets one.
@@ -19,8 +22,10 @@ struct VectorTile {
   std::string options() const;  ///< "-DROWS=12 -DNV=2 -DLANES=16"
 
   /// For results that are `columns` wide: 24 accumulators where there are 32 registers of 16
-  /// floats, 6 of 16 where not.
+  /// floats, 12 where there are 16 of 8.
   static VectorTile of(const Device& device, int columns);
+  /// The same with a multiple of 16 columns.
+  static VectorTile of_sixteens(const Device& device, int columns);
 };
 
 /// How a grid of `rows` x `columns` tiles is cut into work-items of `height` x `width` tiles each.

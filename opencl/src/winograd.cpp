@@ -61,7 +61,7 @@ Forward::Forward(Device& device, const ConvolutionProblem& problem, ConvolutionP
       k_(forward_ ? p_.in_channels : p_.out_channels),
       n_(forward_ ? p_.out_channels : p_.in_channels),
       tiles_(size, p_.batch, forward_ ? p_.h.out : p_.h.in, forward_ ? p_.w.out : p_.w.in),
-      tile_(VectorTile::of(device, std::max(n_, 32))),  // strips of whole 16 columns
+      tile_(VectorTile::of_sixteens(device, n_)),
       strips_((n_ + tile_.columns() - 1) / tile_.columns()) {
   const ConvolutionPart part = forward_ ? forward_part(p_) : backward_parts(p_).front();
   h_ = part.h.axis;

@@ -8,7 +8,6 @@
 
 namespace ocellus::opencl::winograd {
 
-constexpr int kPanels = 10;  ///< PANELS of gemm_vector.cl
 /// Floats that transformed tiles may take at a time, so that they stay in cache between the steps.
 constexpr int kMaxWorkspace = 2 << 20;
 

@@ -38,6 +38,7 @@ typedef vec loose __attribute__((aligned(4)));  // as loose16
 #define A_K 1
 #endif
 #define PANEL (ROWS * (KC + 16))  // floats that a panel of A takes, either way
+#define PANELS (120 / ROWS)       // panels that a work-item may copy: 130 KB of the second level of cache
 
 #ifndef TILE_SPACE
 #define TILE_SPACE  // where tiles of B lie: private memory, or __global where B was packed into tiles beforehand
@@ -89,28 +90,34 @@ inline void copy_tile(const __global float* restrict b, uint stride, int column,
 
 // C at (pixels[r], column), r < rows, = [C +] sums, through the epilogue when these are the last terms of the sums.
 // Columns end at n. `pixels` are rows of C and of the epilogue's operands.
+// All indices of sums are constants, whatever the epilogue's size: else the compiler keeps them in memory during the multiply-adds too.
 inline void store(vec sums[ROWS][NV], __global float* restrict c, uint stride, const uint* pixels, int rows,
                   int column, int n, bool add, bool last EPILOGUE_PARAMETERS) {
-  const bool whole = column + COLS <= n;
-  for (int r = 0; r < rows; ++r) {
-    __global float* to = c + pixels[r] * stride + column;
-    for (int v = 0; v < NV; ++v) {
-      if (whole) {
+  if (column + COLS <= n) {
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+      for (int v = 0; v < NV; ++v) {
+        if (r >= rows) continue;
         vec x = sums[r][v];
-        __global loose* at = (__global loose*)(to + LANES * v);
+        __global loose* at = (__global loose*)(c + pixels[r] * stride + column + LANES * v);
         if (add) x += *at;
         if (last) x = EPILOGUE(x, pixels[r], (uint)(column + LANES * v) EPILOGUE_ARGUMENTS);
         *at = x;
-      } else {
-        float lanes[LANES];
-        STORE(sums[r][v], 0, lanes);
-        for (int i = 0; i < LANES && column + LANES * v + i < n; ++i) {
-          float x = lanes[i];
-          if (add) x += to[LANES * v + i];
-          if (last) x = epilogue1(x, pixels[r], (uint)(column + LANES * v + i) EPILOGUE_ARGUMENTS);
-          to[LANES * v + i] = x;
-        }
       }
-    }
+    return;
   }
+  float all[ROWS * COLS];
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+    for (int v = 0; v < NV; ++v) *(loose*)(all + r * COLS + v * LANES) = sums[r][v];
+  for (int r = 0; r < rows; ++r)
+    for (int i = 0; column + i < n; ++i) {
+      __global float* at = c + pixels[r] * stride + column + i;
+      float x = all[r * COLS + i];
+      if (add) x += *at;
+      if (last) x = epilogue1(x, pixels[r], (uint)(column + i) EPILOGUE_ARGUMENTS);
+      *at = x;
+    }
 }

@@ -103,11 +103,11 @@ class OCELLUS_API Schema {
 
 namespace schema {
 // How a C++ type stands in JSON; overloads define what Parameters<P>::add accepts.
-#define OCELLUS_SCHEMA_TYPES(X)                                                             \
-  X(bool)                                                                                   \
-  X(int)                                                                                    \
-  X(int64_t) X(double) X(std::string) X(Size) X(Interval) X(LayerName) X(ClassName) X(Path) \
-      X(Seed) X(Json)
+#define OCELLUS_SCHEMA_TYPES(X) \
+  X(bool)                       \
+  X(int)                        \
+  X(int64_t)                    \
+  X(double) X(std::string) X(Size) X(Interval) X(LayerName) X(ClassName) X(Path) X(Seed) X(Json)
 #define OCELLUS_SCHEMA_DECLARE(T)              \
   OCELLUS_API Json to_json(const T&);          \
   OCELLUS_API void from_json(const Json&, T&); \

@@ -68,15 +68,6 @@ class Builder {
     }
   }
 
-  [[noreturn]] void unknown_activation(const LayerRecord& r, const std::string& name) const {
-    std::vector<std::string> known;
-    for (const TypeInfo* t : registry_.all(Kind::activation)) known.push_back(t->name);
-    throw PluginError(fmt::format(
-        "{}: its activation is '{}', which no loaded plugin supplies{}; a plugin that registers an "
-        "activation of that name would make the model run",
-        title(r), name, suggestion(name, known)));
-  }
-
   bool scopes_trainable(const std::string& name) const {
     return std::all_of(graph_.scopes.begin(), graph_.scopes.end(), [&](const ScopeRecord& s) {
       return s.trainable || !name.starts_with(s.path + "/");
@@ -85,7 +76,7 @@ class Builder {
 
   void make_activation(const LayerRecord& r, const std::string& name) {
     if (name == "linear" || name.empty()) return;
-    if (!registry_.find(Kind::activation, name)) unknown_activation(r, name);
+    if (!registry_.find(Kind::activation, name)) refuse_activation(registry_, title(r), name);
     const auto activation =
         registry_.create<Activation>(name, Json::object(), title(r) + ": activation");
     NetworkLayer layer;

@@ -13,4 +13,8 @@ namespace ocellus {
 const GraphRecord& known_layers(const Registry& registry, const GraphRecord& graph,
                                 const std::vector<WeightsRecord>& weights = {});
 
+/// Throws PluginError: no plugin supplies the activation of the layer, which `where` names.
+[[noreturn]] void refuse_activation(const Registry& registry, const std::string& where,
+                                    const std::string& name);
+
 }  // namespace ocellus

@@ -11,7 +11,7 @@
 #include "ocellus/core/sample.hpp"
 #include "ocellus/core/trainer.hpp"
 #include "ocellus/core/zip.hpp"
-#include "plugins/keras_testing.hpp"
+#include "plugins/models_for_keras.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
@@ -332,13 +332,8 @@ BOOST_AUTO_TEST_CASE(from_logits_stays) {
 // Trainings begun here, for check_in_keras.py, which goes on with them and compares: /further/I are
 // the weights that three more steps come to here.
 BOOST_AUTO_TEST_CASE(trainings_for_keras) {
-  const char* to = std::getenv("OCELLUS_WRITE_MODELS");
-  if (!to) {
-    BOOST_TEST_MESSAGE("SKIPPED: OCELLUS_WRITE_MODELS names no folder");
-    return;
-  }
-  fs::create_directories(to);
-  SilentLog log;
+  const auto out = ModelsForKeras::wanted();
+  if (!out) return;
   const Array x = H5Reader(container("keras3", "sgd", ".io.h5")).read("/input");
   for (const auto& [name, optimizer] :
        {std::pair{"sgd", "SGD(learning_rate=0.05, momentum=0.9)"},
@@ -353,15 +348,9 @@ BOOST_AUTO_TEST_CASE(trainings_for_keras) {
     d.optimizer.reset();
     const ModelDocument begun = trained_on(d, x, 4, optimizer);
     const std::vector<Array> further = in_order_of_keras(trained_on(begun, x, 3));
-    const std::string file = (fs::path(to) / (std::string("begun_") + name)).string();
-    for (const char* ending : {".h5", ".keras"})
-      save_model(world().registry, begun, file + ending, log);
-    H5Writer::write(file + ".io.h5", [&](H5Writer& io) {
-      io.dataset("/input", x);
-      io.dataset("/output", predict(begun, x));
-      for (size_t i = 0; i < further.size(); ++i)
-        io.dataset("/further/" + std::to_string(i), further[i]);
-    });
+    const std::string file = std::string("begun_") + name;
+    out->model(world().registry, begun, file, {".h5", ".keras"});
+    out->values(file, {x}, {predict(begun, x)}, further);
   }
 }
 

@@ -9,7 +9,7 @@
 #include "ocellus/core/model_format.hpp"
 #include "ocellus/core/optimizer.hpp"
 #include "ocellus/core/trainer.hpp"
-#include "plugins/keras_testing.hpp"
+#include "plugins/models_for_keras.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
@@ -227,12 +227,8 @@ BOOST_AUTO_TEST_SUITE_END()
 
 // For tests/fixtures/check_in_keras.py: models as we write them, and what we compute for them.
 BOOST_AUTO_TEST_CASE(models_for_keras) {
-  const char* to = std::getenv("OCELLUS_WRITE_MODELS");
-  if (!to) {
-    BOOST_TEST_MESSAGE("SKIPPED: OCELLUS_WRITE_MODELS names no folder");
-    return;
-  }
-  fs::create_directories(to);
+  const auto out = ModelsForKeras::wanted();
+  if (!out) return;
   std::vector<std::pair<std::string, ModelDocument>> models;
   for (const std::string& version : versions)
     for (const auto& names : {inference_models, trained_models})
@@ -263,12 +259,8 @@ BOOST_AUTO_TEST_CASE(models_for_keras) {
   for (const auto& [name, d] : models) {
     const Network n(world().registry, d);
     const Array x = noise(n.shape(n.inputs().front()).with_batch(3), 5);
-    for (const char* ending : {".h5", ".keras", ".weights.h5"})
-      save_model(world().registry, d, (fs::path(to) / (name + ending)).string(), log);
-    H5Writer::write(fs::path(to) / (name + ".io.h5"), [&](H5Writer& file) {
-      file.dataset("/input", x);
-      file.dataset("/output", predict(d, x));
-    });
+    out->model(world().registry, d, name, {".h5", ".keras", ".weights.h5"});
+    out->values(name, {x}, {predict(d, x)});
   }
 }
 

@@ -7,7 +7,7 @@
 
 #include "core/temporary.hpp"
 #include "ocellus/core/error.hpp"
-#include "plugins/keras_outputs.hpp"
+#include "plugins/models_for_keras.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;
@@ -235,30 +235,16 @@ BOOST_AUTO_TEST_CASE(what_no_layer_computes_is_named) {
 
 // For tests/fixtures/check_in_keras.py: these models as we write them, with what Keras computed.
 BOOST_AUTO_TEST_CASE(models_for_keras) {
-  const char* to = std::getenv("OCELLUS_WRITE_MODELS");
-  if (!to) {
-    BOOST_TEST_MESSAGE("SKIPPED: OCELLUS_WRITE_MODELS names no folder");
-    return;
-  }
-  fs::create_directories(to);
-  Lines log;
+  const auto out = ModelsForKeras::wanted();
+  if (!out) return;
   for (const auto& names : {portable, others})
     for (const fs::path& file : fixture_files(names)) {
       const std::string name = file.parent_path().filename().string() + "_" + file.stem().string();
-      for (const char* ending : {".h5", ".keras"})
-        save_model(world().registry, open_quietly(world().registry, file),
-                   (fs::path(to) / (name + ending)).string(), log);
-      fs::copy_file(fs::path(file).replace_extension(".io.h5"), fs::path(to) / (name + ".io.h5"),
-                    fs::copy_options::overwrite_existing);
+      out->model(world().registry, open_quietly(world().registry, file), name, {".h5", ".keras"});
+      out->values_of_keras(name, file);
     }
   TemporaryDirectory dir;
   const ModelDocument d = model_of_operations(dir.path());
-  for (const char* ending : {".h5", ".keras"})
-    save_model(world().registry, d, (fs::path(to) / ("operations" + std::string(ending))).string(),
-               log);
-  H5Writer::write(fs::path(to) / "operations.io.h5", [&](H5Writer& io) {
-    io.dataset("/input/0", operands());
-    const std::vector<Array> y = predict_all(world().registry, d, {operands()});
-    for (size_t i = 0; i < y.size(); ++i) io.dataset("/output/" + std::to_string(i), y[i]);
-  });
+  out->model(world().registry, d, "operations", {".h5", ".keras"});
+  out->values("operations", {operands()}, predict_all(world().registry, d, {operands()}));
 }

@@ -164,7 +164,7 @@ Json bench_load(Tool& tool, const BenchOptions& o) {
   tool.device();  // opening a driver is no part of opening a file
   const size_t before = resident_memory();
   std::vector<double> ms;
-  size_t after = 0, peak = 0, weights = 0, after_run = 0;
+  size_t after = 0, peak = 0, weights = 0, after_run = 0, resident_run = 0;
   for (int i = 0; i < std::max(3, o.repeat / 3); ++i) {
     std::unique_ptr<Network> network;
     ms.push_back(milliseconds([&] {
@@ -181,6 +181,7 @@ Json bench_load(Tool& tool, const BenchOptions& o) {
     run.forward();
     tool.device()->compute().finish();
     after_run = tool.device()->memory_in_use();
+    resident_run = resident_memory();
   }
   std::vector<double> plain;
   for (int i = 0; i < 5; ++i) plain.push_back(milliseconds([&] { read_plainly(o.model); }));
@@ -197,7 +198,8 @@ Json bench_load(Tool& tool, const BenchOptions& o) {
                       {"resident_after", bytes(after)},
                       {"peak", bytes(peak)},
                       {"peak_to_weights", static_cast<double>(peak) / static_cast<double>(weights)},
-                      {"device_after_inference", bytes(after_run)}};
+                      {"device_after_inference", bytes(after_run)},
+                      {"resident_after_inference", bytes(resident_run)}};
 }
 
 std::string cell(const Json& v) {

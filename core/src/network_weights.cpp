@@ -172,8 +172,11 @@ const Arenas& Network::values() const {
 std::vector<Parameter> Network::parameters(int layer, std::span<const int> unread) const {
   std::vector<Parameter> list;
   for (int s : state_->layers.at(layer).segments) {
-    if (!std::ranges::count(unread, static_cast<int>(list.size()))) state_->hold(s);
+    const bool read = !std::ranges::count(unread, static_cast<int>(list.size()));
+    if (read) state_->hold(s);
     list.push_back({state_->parameter_tensor(s), state_->values_version, state_->copies[s].get()});
+    // Whoever kept it would keep the memory that release() gives back.
+    if (!read) list.back().tensor.buffer = {};
   }
   return list;
 }

@@ -87,7 +87,7 @@ class OCELLUS_API Network {
   std::shared_ptr<opencl::Device> shared_device() const;
   const Arenas& values() const;
   /// Parameters, and states, of layer l as ops take them. A parameter whose memory was given back
-  /// returns to the device, but not those of the indices `unread`, whose tensors may be empty.
+  /// returns to the device, but not those of the indices `unread`, whose tensors have no memory.
   std::vector<Parameter> parameters(int layer, std::span<const int> unread = {}) const;
   std::vector<Parameter> states(int layer) const;
   /// Gives the memory of parameter `index` of a layer back, where that loses nothing

@@ -104,8 +104,9 @@ void check_size(uint64_t elements, uint64_t size, uint64_t file_bytes, const std
                                 elements, size, file_bytes));
 }
 
-// Smaller datasets are read at once.
-constexpr size_t smallest_lazy = size_t{1} << 20;
+// Smaller datasets are read at once. Larger ones can leave the device while packed copies serve
+// (Network::release), as the file still has them.
+constexpr size_t smallest_lazy = size_t{16} << 10;
 
 // An open dataset whose storage and size are in order.
 struct Dataset {

@@ -204,27 +204,46 @@ void Translator::slice(const std::vector<AxisIndex>& index, const std::vector<in
   emit_shape(item, sliced);
 }
 
-// A range of rows and columns is Keras' Cropping2D, one of steps Cropping1D. Bounds that are
-// counted from the other end need the extent.
+// A range of rows and columns is Keras' Cropping2D, every second of them the maximum of windows of
+// one; of steps they are Cropping1D and MaxPooling1D. Bounds that are counted from the other end
+// need the extent.
 bool Translator::crop(const std::vector<AxisIndex>& index, int x) {
   const Shape& shape = known_shape(x);
   const size_t window = static_cast<size_t>(shape.rank()) - 2;
   if (window != 1 && window != 2) return false;
-  Json cropping = Json::list();
+  Json cropping = Json::list(), strides = Json::list();
+  bool crops = false, skips = false;
   for (size_t i = 0; i <= window; ++i) {
     const AxisIndex& a = index[i];
     const int extent = shape[static_cast<int>(i) + 1];
+    const int stride = a.stride.is_null() ? 1 : a.stride.as_int();
     int before = a.begin.is_null() ? 0 : a.begin.as_int(),
         after = a.end.is_null() ? 0 : -a.end.as_int();
     const bool from_other_end = before < 0 || after < 0 || (!a.end.is_null() && after == 0);
-    if (!(a.stride.is_null() || a.stride == Json(1)) || (from_other_end && open_)) return false;
+    if (stride < 1 || (from_other_end && open_)) return false;
     if (before < 0) before = std::max(0, before + extent);
     if (from_other_end && !a.end.is_null() && after <= 0) after = std::max(0, after + extent);
-    if (before + after >= extent || (i == window && (before || after))) return false;
-    if (i < window) cropping.push_back(Json::List{before, after});
+    if (before + after >= extent) return false;
+    if (i == window) {
+      if (before || after || stride > 1) return false;
+    } else {
+      cropping.push_back(Json::List{before, after});
+      strides.push_back(stride);
+      crops = crops || before || after;
+      skips = skips || stride > 1;
+    }
   }
-  emit(window == 2 ? "Cropping2D" : "Cropping1D",
-       Json::Object{{"cropping", window == 2 ? cropping : cropping.at(size_t{0})}}, {x});
+  const auto for_window = [&](const Json& list) { return window == 2 ? list : list.at(size_t{0}); };
+  const std::string dimensions = window == 2 ? "2D" : "1D";
+  Source source = x;
+  if (crops || !skips)
+    source = emit("Cropping" + dimensions, Json::Object{{"cropping", for_window(cropping)}}, {x},
+                  skips ? "cropped" : "");
+  if (skips)
+    emit(
+        "MaxPooling" + dimensions,
+        Json::Object{{"pool_size", for_window(Json::List{1, 1})}, {"strides", for_window(strides)}},
+        {source});
   return true;
 }
 

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <boost/test/unit_test.hpp>
-#include <map>
 
 #include "opencl/testing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::opencl;
-using namespace ocellus::testing;
+using namespace ocellus::test;
 
 namespace {
 
@@ -48,18 +47,18 @@ std::string describe(const GemmProblem& p, const std::string& algorithm) {
 void run_case(Device& device, const GemmProblem& p, const std::string& algorithm) {
   const std::string what = describe(p, algorithm);
   Queue& queue = device.compute();
-  const auto a = random_values(size_t(p.m) * p.k, 1), b = random_values(size_t(p.k) * p.n, 2);
-  const auto c = random_values(size_t(p.m) * p.n, 3), bias = random_values(p.n, 4),
-             merge = random_values(c.size(), 5);
-  Guarded da(device, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k, 5, 2);
-  Guarded db(device, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n, 3, 1);
-  Guarded dc(device, p.m, p.n), dbias(device, 1, p.n, 1, 0), dmerge(device, p.m, p.n, 9, 4);
+  const auto a = noise(size_t(p.m) * p.k, 1), b = noise(size_t(p.k) * p.n, 2);
+  const auto c = noise(size_t(p.m) * p.n, 3), bias = noise(p.n, 4), merge = noise(c.size(), 5);
+  GuardedMatrix da(device, p.transpose_a ? p.k : p.m, p.transpose_a ? p.m : p.k, 2, 5);
+  GuardedMatrix db(device, p.transpose_b ? p.n : p.k, p.transpose_b ? p.k : p.n, 1, 3);
+  GuardedMatrix dc(device, p.m, p.n, 3, 7), dbias(device, 1, p.n, 0, 1),
+      dmerge(device, p.m, p.n, 4, 9);
   da.set(a), db.set(b), dbias.set(bias), dmerge.set(merge);
 
   std::vector<double> expected = reference(p, a, b, c);
   std::vector<Operand> operands;
   if (!p.epilogue.empty()) {  // bias, merge, relu: see the test
-    operands = {dbias.operand(), dmerge.operand()};
+    operands = {dbias, dmerge};
     for (size_t i = 0; i < expected.size(); ++i)
       expected[i] = std::max(0.0, expected[i] + bias[i % p.n] + 0.5 * merge[i]);
   }
@@ -72,30 +71,27 @@ void run_case(Device& device, const GemmProblem& p, const std::string& algorithm
   for (int run = 0; run < (gemm.packed_bytes() ? 4 : 2); ++run) {
     dc.set(c);
     if (run < 2) {
-      gemm.run(queue, da.operand(), db.operand(), dc.operand(), operands, workspace);
+      gemm.run(queue, da, db, dc, operands, workspace);
     } else {
-      gemm.pack(queue, db.operand(), packed);
-      gemm.run_packed(queue, da.operand(), packed, dc.operand(), operands, workspace);
+      gemm.pack(queue, db, packed);
+      gemm.run_packed(queue, da, packed, dc, operands, workspace);
     }
-    const auto result = dc.get();
+    const auto result = dc.values();
     BOOST_TEST(error_ratio(result, expected, p.k) <= 1,
                what << ", error " << error_ratio(result, expected, p.k));
-    BOOST_TEST(dc.guards_intact(), what << " wrote outside");
     if (run == 1) BOOST_TEST(same_bits(first, result), what << " gave other bits the second time");
     first = result;
   }
-  da.get(), db.get();
-  BOOST_TEST((da.guards_intact() && db.guards_intact()), what << " wrote to an input");
+  BOOST_TEST((same_bits(da.values(), a) && same_bits(db.values(), b)),
+             what << " wrote to an input");
 }
 
-void run_all(const GemmProblem& p) {
-  for (const char* family : kFamilies) {
-    static std::map<std::string, std::shared_ptr<Device>> devices;
-    auto& device = devices[family];
-    if (!device) device = open_family(family);
+/// By the algorithms of the family, or by the others.
+void run_all(const GemmProblem& p, bool own = true) {
+  static const auto devices = tested_families();
+  for (const auto& device : devices)
     for (const std::string& algorithm : Gemm::algorithms(*device, p))
-      run_case(*device, p, algorithm);
-  }
+      if (is_own(*device, algorithm) == own) run_case(*device, p, algorithm);
 }
 
 }  // namespace
@@ -104,6 +100,10 @@ BOOST_AUTO_TEST_CASE(products) {
   for (const Case& c : kCases)
     for (int flags = 0; flags < 4; ++flags)
       run_all({c.m, c.n, c.k, (flags & 1) != 0, (flags & 2) != 0, false, {}});
+}
+
+BOOST_AUTO_TEST_CASE(algorithms_of_the_other_family) {
+  run_all({kCases[5].m, kCases[5].n, kCases[5].k}, false);
 }
 
 BOOST_AUTO_TEST_CASE(accumulated_products) {
@@ -124,8 +124,7 @@ BOOST_AUTO_TEST_CASE(products_with_an_epilogue) {
 }
 
 BOOST_AUTO_TEST_CASE(the_default_is_of_the_family) {
-  for (const char* family : kFamilies) {
-    const auto device = open_family(family);
+  for (const auto& device : both_families()) {
     const GemmProblem p{512, 512, 512};
     BOOST_TEST(Gemm(*device, p).algorithm() == Gemm::algorithms(*device, p).front());
   }

@@ -12,7 +12,7 @@
 
 using namespace ocellus;
 using namespace ocellus::opencl;
-using namespace ocellus::testing;
+using namespace ocellus::test;
 
 namespace {
 
@@ -24,10 +24,8 @@ struct Fixture {
   std::shared_ptr<Device> device = Device::open({.profile = true, .family = "tiled"});
   Queue& queue = device->compute();
 
-  Guarded matrix(int rows, int columns, uint32_t seed) {
-    Guarded m(*device, rows, columns);
-    m.set(random_values(size_t(rows) * columns, seed));
-    return m;
+  GuardedMatrix matrix(int rows, int columns, uint32_t seed) {
+    return {*device, rows, columns, 3, 7, noise(size_t(rows) * columns, seed)};
   }
 
   uint64_t launches_of(const std::string& kernel) {
@@ -38,9 +36,9 @@ struct Fixture {
   }
 
   /// `run` writes into `out`: once without a limit, then with one that `pieces` launches keep.
-  void compare(const std::string& kernel, double multiply_adds, int pieces, Guarded& out,
+  void compare(const std::string& kernel, double multiply_adds, int pieces, GuardedMatrix& out,
                const std::function<void()>& run) {
-    const std::vector<float> before = out.get();
+    const std::vector<float> before = out.values();
     std::vector<float> whole;
     for (const bool cut : {false, true}) {
       const double ms = cut ? multiply_adds / 50e6 / pieces : 0;
@@ -48,8 +46,7 @@ struct Fixture {
       out.set(before);
       device->profiler().clear();
       run();
-      const std::vector<float> result = out.get();
-      BOOST_TEST(out.guards_intact(), kernel << " wrote outside");
+      const std::vector<float> result = out.values();
       if (cut) {
         BOOST_TEST(launches_of(kernel) >= uint64_t(pieces) / 2, kernel << " was not cut");
         BOOST_TEST(same_bits(whole, result), kernel << " gave other bits when cut");
@@ -67,12 +64,12 @@ struct Fixture {
 BOOST_FIXTURE_TEST_CASE(products, Fixture) {
   for (const bool transpose : {false, true}) {
     const GemmProblem p{331, 67, 41, transpose, false, true, {{{Stage::Kind::merge, "x0 * x1"}}}};
-    Guarded a = transpose ? matrix(p.k, p.m, 1) : matrix(p.m, p.k, 1), b = matrix(p.k, p.n, 2),
-            c = matrix(p.m, p.n, 3), merge = matrix(p.m, p.n, 4);
+    GuardedMatrix a = transpose ? matrix(p.k, p.m, 1) : matrix(p.m, p.k, 1),
+                  b = matrix(p.k, p.n, 2), c = matrix(p.m, p.n, 3), merge = matrix(p.m, p.n, 4);
     setenv("OCELLUS_TILE", "32,32,16,4,4", 1);
     compare("gemm_tiled", 1.0 * p.m * p.n * p.k, 4, c, [&] {
-      const Operand operands[] = {merge.operand()};
-      Gemm(*device, p, "tiled").run(queue, a.operand(), b.operand(), c.operand(), operands);
+      const Operand operands[] = {merge};
+      Gemm(*device, p, "tiled").run(queue, a, b, c, operands);
     });
   }
 }
@@ -84,20 +81,15 @@ BOOST_FIXTURE_TEST_CASE(convolutions, Fixture) {
     p.batch = 3, p.in_channels = 12, p.out_channels = 6, p.groups = groups, p.accumulate = true;
     p.h = Axis::same(17, 3), p.w = Axis::same(19, 3);
     const int pixels = p.batch * 17 * 19, weights = 9 * p.in_channels / groups * p.out_channels;
-    Guarded x = matrix(pixels, p.in_channels, 1), kernel = matrix(1, weights, 2),
-            y = matrix(pixels, p.out_channels, 3);
-    compare("convolution_tiled_forward", p.multiply_adds(), 5, y, [&] {
-      ConvolutionForward(*device, p, "tiled")
-          .run(queue, x.operand(), kernel.operand(), {}, y.operand());
-    });
-    compare("convolution_tiled_backward_data", p.multiply_adds(), 7, x, [&] {
-      ConvolutionBackwardData(*device, p, "tiled")
-          .run(queue, y.operand(), kernel.operand(), {}, x.operand());
-    });
+    GuardedMatrix x = matrix(pixels, p.in_channels, 1), kernel = matrix(1, weights, 2),
+                  y = matrix(pixels, p.out_channels, 3);
+    compare("convolution_tiled_forward", p.multiply_adds(), 5, y,
+            [&] { ConvolutionForward(*device, p, "tiled").run(queue, x, kernel, {}, y); });
+    compare("convolution_tiled_backward_data", p.multiply_adds(), 7, x,
+            [&] { ConvolutionBackwardData(*device, p, "tiled").run(queue, y, kernel, {}, x); });
     compare("convolution_tiled_backward_weights", p.multiply_adds(), 6, kernel, [&] {
       const ConvolutionBackwardWeights plan(*device, p, "tiled");
-      plan.run(queue, x.operand(), y.operand(), kernel.operand(),
-               device->allocate(plan.workspace_bytes(), "workspace"));
+      plan.run(queue, x, y, kernel, device->allocate(plan.workspace_bytes(), "workspace"));
     });
   }
 }
@@ -108,20 +100,18 @@ BOOST_FIXTURE_TEST_CASE(winograd, Fixture) {
   p.batch = 3, p.in_channels = 12, p.out_channels = 6;
   p.h = Axis::same(17, 3), p.w = Axis::same(19, 3);
   const int pixels = p.batch * 17 * 19, weights = 9 * p.in_channels * p.out_channels;
-  Guarded x = matrix(pixels, p.in_channels, 1), kernel = matrix(1, weights, 2),
-          y = matrix(pixels, p.out_channels, 3);
+  GuardedMatrix x = matrix(pixels, p.in_channels, 1), kernel = matrix(1, weights, 2),
+                y = matrix(pixels, p.out_channels, 3);
   const double products = 36.0 * (p.batch * 5 * 5) * p.in_channels * p.out_channels;
   compare("gemm_tiled", products, 5, y, [&] {
     const ConvolutionForward plan(*device, p, "winograd4_tiled");
     const Buffer packed = device->allocate(plan.packed_bytes(), "packed");
-    plan.pack(queue, kernel.operand(), packed);
-    plan.run(queue, x.operand(), {}, packed, y.operand(), {},
-             device->allocate(plan.workspace_bytes(), "workspace"));
+    plan.pack(queue, kernel, packed);
+    plan.run(queue, x, {}, packed, y, {}, device->allocate(plan.workspace_bytes(), "workspace"));
   });
   compare("gemm_tiled", products, 6, kernel, [&] {
     const ConvolutionBackwardWeights plan(*device, p, "winograd_tiled");
-    plan.run(queue, x.operand(), y.operand(), kernel.operand(),
-             device->allocate(plan.workspace_bytes(), "workspace"));
+    plan.run(queue, x, y, kernel, device->allocate(plan.workspace_bytes(), "workspace"));
   });
 }
 

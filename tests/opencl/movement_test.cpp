@@ -3,7 +3,7 @@
 #include <numeric>
 
 #include "ocellus/opencl/resample.hpp"
-#include "operands.hpp"
+#include "opencl/testing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;

@@ -1,6 +1,6 @@
 #include "ocellus/opencl/reduce.hpp"
 
-#include "operands.hpp"
+#include "opencl/testing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;

@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "operands.hpp"
+#include "opencl/testing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;

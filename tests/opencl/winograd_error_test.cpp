@@ -14,7 +14,7 @@
 
 using namespace ocellus;
 using namespace ocellus::opencl;
-using namespace ocellus::testing;
+using namespace ocellus::test;
 
 namespace {
 
@@ -43,7 +43,7 @@ constexpr LayerOfVgg kLayers[] = {
 std::vector<float> picture(int side) {
   std::vector<float> pixels(size_t(side) * side * 3);
   for (int cells = 2; cells <= side / 2; cells *= 2) {
-    const auto grid = random_values(size_t(cells + 1) * (cells + 1) * 3, 100 + cells);
+    const auto grid = noise(size_t(cells + 1) * (cells + 1) * 3, 100 + cells);
     const auto at = [&](int i, int j, int c) { return grid[(i * (cells + 1) + j) * 3 + c]; };
     for (int i = 0; i < side; ++i)
       for (int j = 0; j < side; ++j)
@@ -65,7 +65,7 @@ std::vector<float> picture(int side) {
 
 /// Normal with a variance of 2 / terms (He et al. 2015), by sums of twelve uniform numbers.
 std::vector<float> he_weights(int terms, int filters, uint32_t seed) {
-  const auto uniform = random_values(size_t(terms) * filters * 12, seed);
+  const auto uniform = noise(size_t(terms) * filters * 12, seed);
   std::vector<float> weights(size_t(terms) * filters);
   for (size_t i = 0; i < weights.size(); ++i)
     weights[i] = std::accumulate(&uniform[i * 12], &uniform[i * 12 + 12], 0.0f) / 2 *
@@ -131,14 +131,14 @@ std::vector<float> on_device(Device& device, const ConvolutionProblem& p,
   const ConvolutionForward plan(device, p, algorithm);
   BOOST_REQUIRE_EQUAL(plan.algorithm(), algorithm);
   const auto pixels = p.h.in * p.w.in;
-  Guarded in(device, pixels, p.in_channels, 0, 0), out(device, pixels, p.out_channels);
-  Guarded weights(device, 1, int(kernel.size()), 0, 0);
-  in.set(x), weights.set(kernel);
+  const GuardedMatrix in(device, pixels, p.in_channels, 0, 0, x);
+  const GuardedMatrix weights(device, 1, int(kernel.size()), 0, 0, kernel);
+  const GuardedMatrix out(device, pixels, p.out_channels, 3, 7);
   const Buffer packed = device.allocate(plan.packed_bytes(), "packed");
   const Buffer workspace = device.allocate(plan.workspace_bytes(), "workspace");
-  plan.pack(device.compute(), weights.operand(), packed);
-  plan.run(device.compute(), in.operand(), weights.operand(), packed, out.operand(), {}, workspace);
-  return out.get();
+  plan.pack(device.compute(), weights, packed);
+  plan.run(device.compute(), in, weights, packed, out, {}, workspace);
+  return out.values();
 }
 
 /// max|a - b| / max|b|.

@@ -7,7 +7,7 @@
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/graph_builder.hpp"
 #include "ocellus/opencl/random.hpp"
-#include "opencl/operands.hpp"
+#include "opencl/testing.hpp"
 
 using namespace ocellus;
 using ocellus::test::GuardedMatrix;

@@ -8,7 +8,7 @@
 #include "ocellus/core/layer.hpp"
 #include "ocellus/core/packed.hpp"
 #include "ocellus/opencl/pointwise.hpp"
-#include "opencl/operands.hpp"
+#include "opencl/testing.hpp"
 
 /// Runs one planned layer on a device between guard words: what the tests of the layers stand on.
 namespace ocellus::test {

@@ -6,7 +6,7 @@
 #include "core/temporary.hpp"
 #include "ocellus/core/error.hpp"
 #include "ocellus/core/optimizer.hpp"
-#include "opencl/operands.hpp"
+#include "opencl/testing.hpp"
 
 using namespace ocellus;
 using namespace ocellus::test;

@@ -41,6 +41,7 @@ void convolution_direct_vector(AXIS(h), AXIS(w), int n, int all_columns, __globa
       uint pixel[ROWS];
       for (int r = 0; r < ROWS; ++r) pixel[r] = target + (ow + r) * w_step;
       for (int column = first, t = 0; column < end; column += COLS, ++t) {
+        prefetch_tile(y, y_stride, pixel, min(ROWS, w_out - ow), group * n + column EPILOGUE_ARGUMENTS);
         vec sums[ROWS][NV];
         clear(sums);
         for (int kh = 0; kh < h_kernel; ++kh) {

@@ -12,22 +12,28 @@
 // Row `ih` of the wide tensor, behind w_pad pixels of zeros.
 inline void expand_row(int w_in, int w_pad, int k, int column, __global const float* restrict x, uint x_stride,
                        __global const float* restrict packed, uint first_pixel, float* restrict to EXPANSION_PARAMETERS) {
-  float panel[PANEL];
-  for (int w = 0; w < w_in; w += ROWS) {
-    const int rows = min(ROWS, w_in - w);
-    for (int r = 0; r < rows; ++r) copy_row(x + (first_pixel + w + r) * x_stride, panel + r * A_ROW, k);
-    for (int r = rows; r < ROWS; ++r) zero_row(panel + r * A_ROW, k);
+  const size_t stride = x_stride;
+  for (int first = 0; first < w_in; first += ROWS) {
+    const int w = min(first, w_in - ROWS);  // the last tile makes some of its neighbour's pixels again
+    const __global float* from = x + (first_pixel + w) * stride;
     vec sums[ROWS][NV];
     clear(sums);
-    multiply(k, panel, packed, sums);
+    for (int i = 0; i < k; ++i) {
+      vec row[NV];
+#pragma unroll
+      for (int v = 0; v < NV; ++v) row[v] = *(const __global loose*)(packed + i * COLS + v * LANES);
+#pragma unroll
+      for (int r = 0; r < ROWS; ++r)
+#pragma unroll
+        for (int v = 0; v < NV; ++v) sums[r][v] += (vec)from[r * stride + i] * row[v];
+    }
     float* at = to + (w_pad + w) * COLS;
 #pragma unroll
     for (int r = 0; r < ROWS; ++r)
 #pragma unroll
       for (int v = 0; v < NV; ++v)
-        if (r < rows)
-          *(loose*)(at + r * COLS + LANES * v) =
-              EXPANSION(sums[r][v], first_pixel + w + r, (uint)(column + LANES * v) EXPANSION_ARGUMENTS);
+        *(loose*)(at + r * COLS + LANES * v) =
+            EXPANSION(sums[r][v], first_pixel + w + r, (uint)(column + LANES * v) EXPANSION_ARGUMENTS);
   }
 }
 

@@ -89,6 +89,7 @@ void convolution_gemm_vector(int pixels, AXIS(h), AXIS(w), int channels, int n, 
       copy_tile(kernel_ + group * n, all_columns, column, n, k0, depth, tile);
 #endif
       for (int row = 0, p = 0; row < rows; row += ROWS, ++p) {
+        prefetch_tile(y, y_stride, target + row, min(ROWS, rows - row), group * n + column EPILOGUE_ARGUMENTS);
         vec sums[ROWS][NV];
         clear(sums);
         if (rows - row > FEW) {

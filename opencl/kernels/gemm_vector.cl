@@ -70,11 +70,12 @@ void gemm_vector(int m, int n, int k, __global const float* restrict a, uint a_o
       copy_tile(b, b_stride, column, n, k0, depth, tile);
 #endif
       for (int row = row0, p = 0; row < row1; row += ROWS, ++p) {
+        uint rows[ROWS];
+        for (int r = 0; r < ROWS; ++r) rows[r] = row + r;
+        prefetch_tile(c, c_stride, rows, min(ROWS, m - row), column EPILOGUE_ARGUMENTS);
         vec sums[ROWS][NV];
         clear(sums);
         multiply(depth, panels + p * PANEL, tile, sums);
-        uint rows[ROWS];
-        for (int r = 0; r < ROWS; ++r) rows[r] = row + r;
         store(sums, c, c_stride, rows, min(ROWS, m - row), column, n, accumulate || k0 > 0,
               k0 + depth >= k EPILOGUE_ARGUMENTS);
       }

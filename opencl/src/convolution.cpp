@@ -13,14 +13,13 @@ namespace {
 
 /// Of equal ranks the first entry is taken.
 const auto& entries() {
-  static const std::array kEntries{&kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled,
-                                   &kConvolutionWinograd4,       &kConvolutionWinograd2,
-                                   &kConvolutionWinograd6,       &kConvolutionWinograd4Fused,
-                                   &kConvolutionWinograd6Fused,  &kConvolutionDirectVector,
-                                   &kConvolutionGemmVector,      &kConvolutionWeightsVector,
-                                   &kConvolutionWinogradWeights, &kConvolutionWinograd2Tiled,
-                                   &kConvolutionWinograd4Tiled,  &kConvolutionWinogradWeightsTiled,
-                                   &kConvolutionTiled,           &kConvolutionNaive};
+  static const std::array kEntries{
+      &kConvolutionDepthwiseVector, &kConvolutionDepthwiseTiled, &kConvolutionWinograd4,
+      &kConvolutionWinograd2,       &kConvolutionWinograd6,      &kConvolutionWinograd4Fused,
+      &kConvolutionWinograd6Fused,  &kConvolutionDirectVector,   &kConvolutionPointwiseVector,
+      &kConvolutionGemmVector,      &kConvolutionWeightsVector,  &kConvolutionWinogradWeights,
+      &kConvolutionWinograd2Tiled,  &kConvolutionWinograd4Tiled, &kConvolutionWinogradWeightsTiled,
+      &kConvolutionTiled,           &kConvolutionNaive};
   return kEntries;
 }
 

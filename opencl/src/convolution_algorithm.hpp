@@ -54,10 +54,10 @@ struct ConvolutionEntry {
 
 extern const ConvolutionEntry kConvolutionDepthwiseVector, kConvolutionDepthwiseTiled,
     kConvolutionWinograd4Fused, kConvolutionWinograd6Fused, kConvolutionWinograd4,
-    kConvolutionWinograd2, kConvolutionWinograd6, kConvolutionDirectVector, kConvolutionGemmVector,
-    kConvolutionWeightsVector, kConvolutionWinogradWeights, kConvolutionWinograd2Tiled,
-    kConvolutionWinograd4Tiled, kConvolutionWinogradWeightsTiled, kConvolutionTiled,
-    kConvolutionNaive;
+    kConvolutionWinograd2, kConvolutionWinograd6, kConvolutionDirectVector,
+    kConvolutionPointwiseVector, kConvolutionGemmVector, kConvolutionWeightsVector,
+    kConvolutionWinogradWeights, kConvolutionWinograd2Tiled, kConvolutionWinograd4Tiled,
+    kConvolutionWinogradWeightsTiled, kConvolutionTiled, kConvolutionNaive;
 
 /// Of every entry, whatever it can do.
 std::vector<std::string> convolution_algorithm_names();

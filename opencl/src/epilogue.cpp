@@ -69,7 +69,7 @@ size_t Epilogue::operand_count() const {
 std::string generate(const Epilogue& epilogue, const std::string& name) {
   Names names{name, name, name + "_"};
   for (char& c : names.macro) c = static_cast<char>(c - 'a' + 'A');
-  std::string parameters, arguments;
+  std::string parameters, arguments, prefetch;
   size_t n = 0;
   for (const Stage& s : epilogue.stages) {
     for (size_t i = 0; i < operands_of(s.kind); ++i, ++n) {
@@ -79,10 +79,14 @@ std::string generate(const Epilogue& epilogue, const std::string& name) {
       if (s.kind != Stage::Kind::merge) continue;
       parameters += fmt::format(", uint {}_stride", operand);
       arguments += fmt::format(", {}_stride", operand);
+      prefetch +=
+          fmt::format("PREFETCH({0} + {0}_offset + (pixel) * {0}_stride + (channel)); ", operand);
     }
   }
-  std::string text = fmt::format("#define {0}_PARAMETERS {1}\n#define {0}_ARGUMENTS {2}\n",
-                                 names.macro, parameters, arguments);
+  std::string text = fmt::format(
+      "#define {0}_PARAMETERS {1}\n#define {0}_ARGUMENTS {2}\n"
+      "#define {0}_PREFETCH(pixel, channel) {3}\n",
+      names.macro, parameters, arguments, prefetch);
   for (int width : {1, 4, 8, 16}) {
     text += fmt::format("#define T float{}\n", width == 1 ? "" : std::to_string(width));
     text += function(epilogue, width, names) + "#undef T\n";

@@ -58,6 +58,21 @@ inline void multiply(int depth, const float* a, const TILE_SPACE float* b, vec s
   }
 }
 
+// The same with rows of A wherever they lie.
+inline void multiply_rows(int depth, const __global float* const* rows, const TILE_SPACE float* b, vec sums[ROWS][NV]) {
+  for (int k = 0; k < depth; ++k) {
+    vec row[NV];
+#pragma unroll
+    for (int v = 0; v < NV; ++v) row[v] = *(const TILE_SPACE loose*)(b + k * COLS + v * LANES);
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) {
+      const vec left = rows[r][k];
+#pragma unroll
+      for (int v = 0; v < NV; ++v) sums[r][v] += left * row[v];
+    }
+  }
+}
+
 inline void clear(vec sums[ROWS][NV]) {
 #pragma unroll
   for (int r = 0; r < ROWS; ++r)
@@ -86,6 +101,19 @@ inline void copy_tile(const __global float* restrict b, uint stride, int column,
       for (int c = 0; c < COLS; ++c) tile[l * COLS + c] = c < columns ? from[c] : 0.0f;
     }
   }
+}
+
+// Asks for what store() will write, and read of C and of the epilogue's operands, so that it comes while the tile is multiplied:
+// waiting for it takes as long as a tenth of a deep tile's multiply-adds.
+inline void prefetch_tile(const __global float* c, uint stride, const uint* pixels, int rows,
+                          int column EPILOGUE_PARAMETERS) {
+  for (int r = 0; r < rows; ++r)
+#pragma unroll
+    for (int i = 0; i < COLS + 15; i += 16) {
+      const int at = column + min(i, COLS - 1);  // rows that begin within a line end within another
+      PREFETCH(c + pixels[r] * stride + at);
+      EPILOGUE_PREFETCH(pixels[r], at);
+    }
 }
 
 // C at (pixels[r], column), r < rows, = [C +] sums, through the epilogue when these are the last terms of the sums.

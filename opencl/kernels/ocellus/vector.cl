@@ -50,6 +50,16 @@ inline void store_n(float16 v, __global float* p, uint n) {
   if (n & 1) *p = v.s0;
 }
 
+// Asks for a line of cache that is needed soon; where the compiler knows no such thing, it comes when it is needed.
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define PREFETCH(p) __builtin_prefetch(p)
+#endif
+#endif
+#ifndef PREFETCH
+#define PREFETCH(p)
+#endif
+
 inline float sum16(float16 v) {
   const float8 a = v.lo + v.hi;
   const float4 b = a.lo + a.hi;

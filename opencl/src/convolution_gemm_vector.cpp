@@ -33,9 +33,9 @@ class ConvolutionGemmVector : public ConvolutionAlgorithm {
     const int columns = strips();
     for (const ConvolutionPart& part : parts_) {
       const double k = double(part.taps()) * group_in_;
-      splits_.push_back(VectorSplit::best(
-          (pixels(part) + tile_.rows - 1) / tile_.rows, columns, std::max(1, units / p_.groups),
-          tile_.panels(), k * tile_.rows * tile_.vectors, k * 4.0, k * (forward_ ? 1.0 : 4.0)));
+      splits_.push_back(VectorSplit::best(p_.groups, (pixels(part) + tile_.rows - 1) / tile_.rows,
+                                          columns, units, tile_.panels(),
+                                          k * tile_.rows * tile_.vectors, k * 4.0, k * 8.0));
     }
   }
 

@@ -21,8 +21,8 @@ class ConvolutionPointwiseVector : public ConvolutionAlgorithm {
     pack_ = device.kernel(kernels::convolution_pack_cl(), "convolution_pack");
     const int rows = up(pixels_, tile_.rows), k = p_.in_channels;
     split_ =
-        VectorSplit::best(rows, strips_, static_cast<int>(device.info().compute_units),
-                          tile_.panels(), double(k) * tile_.rows * tile_.vectors, k * 1.0, k * 1.0);
+        VectorSplit::best(1, rows, strips_, static_cast<int>(device.info().compute_units),
+                          tile_.panels(), double(k) * tile_.rows * tile_.vectors, k * 1.0, k * 8.0);
     items_ = {{size_t(up(strips_, split_.width)), size_t(up(rows, split_.height)), 1}, {1, 1, 1}};
   }
 

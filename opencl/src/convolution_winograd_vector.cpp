@@ -23,9 +23,9 @@ class ConvolutionWinogradVector : public winograd::Forward {
     if (round_ < VectorTile::kPanelRows) tile_.split_rows(round_);
     product_ =
         device.kernel(kernels::gemm_vector_cl(), "gemm_vector", tile_.options() + " -DPACKED_B");
-    const int units = std::max(1, static_cast<int>(device.info().compute_units) / planes);
-    split_ = VectorSplit::best((round_ + tile_.rows - 1) / tile_.rows, strips_, units,
-                               tile_.panels(), k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 4.0);
+    const int units = static_cast<int>(device.info().compute_units);
+    split_ = VectorSplit::best(planes, (round_ + tile_.rows - 1) / tile_.rows, strips_, units,
+                               tile_.panels(), k_ * tile_.rows * tile_.vectors, k_ * 2.0, k_ * 8.0);
   }
 
   size_t workspace_bytes() const override {

@@ -28,9 +28,10 @@ class ConvolutionWinogradWeights : public ConvolutionAlgorithm {
     weights_ = device.kernel(kernels::convolution_winograd_weights_cl(), "winograd_weights");
     product_ = device.kernel(kernels::gemm_vector_cl().with_preamble(generate({})), "gemm_vector",
                              tile_.options() + " -DTRANSPOSE_A -DPACKED_B");
-    const int units = std::max(1, static_cast<int>(device.info().compute_units) / kPlanes);
-    split_ = VectorSplit::best((k_ + tile_.rows - 1) / tile_.rows, strips_, units, tile_.panels(),
-                               round_ * tile_.rows * tile_.vectors, round_ * 6.0, round_ * 1.0);
+    const int units = static_cast<int>(device.info().compute_units);
+    split_ = VectorSplit::best(kPlanes, (k_ + tile_.rows - 1) / tile_.rows, strips_, units,
+                               tile_.panels(), round_ * tile_.rows * tile_.vectors, round_ * 6.0,
+                               round_ * 8.0);
   }
 
   size_t workspace_bytes() const override {

@@ -40,7 +40,9 @@ int best_height(const Axis& h, int strips, int units) {
   int64_t best_time = INT64_MAX;
   for (int chunks = 1; chunks <= std::min(h.out, 8 * units); ++chunks) {
     const int height = ceil_div(h.out, chunks), items = strips * ceil_div(h.out, height);
-    const int64_t time = int64_t{ceil_div(items, units)} * ((height - 1) * h.stride + h.extent());
+    // In the end a core waits for half an item of a slower one.
+    const int64_t time =
+        (2 * int64_t{ceil_div(items, units)} + 1) * ((height - 1) * h.stride + h.extent());
     if (time >= best_time) continue;
     best_time = time;
     best = height;

@@ -26,8 +26,8 @@ class GemmVector : public GemmAlgorithm {
     columns_ = (p_.n + tile_.columns() - 1) / tile_.columns();
     const int units = static_cast<int>(device.info().compute_units);
     split_ = VectorSplit::best(
-        rows_, columns_, units, tile_.panels(), p_.k * tile_.rows * tile_.vectors,
-        p_.k * (p_.transpose_a ? 6.0 : 2.0), p_.k * (p_.transpose_b ? 20.0 : 4.0));
+        1, rows_, columns_, units, tile_.panels(), p_.k * tile_.rows * tile_.vectors,
+        p_.k * (p_.transpose_a ? 6.0 : 2.0), p_.k * (p_.transpose_b ? 20.0 : 8.0));
   }
 
   size_t workspace_bytes() const override {

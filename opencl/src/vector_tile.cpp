@@ -40,9 +40,10 @@ VectorTile VectorTile::of_sixteens(const Device& device, int columns) {
   return tile.columns() % 16 ? VectorTile{6, 2, 8} : tile;
 }
 
-VectorSplit VectorSplit::best(int rows, int columns, int units, int max_height, double tile,
-                              double row, double column) {
+VectorSplit VectorSplit::best(int products, int rows, int columns, int units, int max_height,
+                              double tile, double row, double column) {
   constexpr double kItem = 2000;  // cycles to hand one work-item to a core
+  constexpr double kSkew = 0.5;   // of an item, that a core waits in the end for a slower one
   const auto up = [](int a, int b) { return (a + b - 1) / b; };
   VectorSplit best;
   double best_time = 1e300;
@@ -51,7 +52,8 @@ VectorSplit VectorSplit::best(int rows, int columns, int units, int max_height, 
     for (int parts = 1; parts <= std::min(columns, 8 * units); ++parts) {
       const int width = up(columns, parts);
       const double item = kItem + height * row + width * (column + height * tile);
-      const double time = up(up(rows, height) * up(columns, width), units) * item;
+      const double time =
+          (up(products * up(rows, height) * up(columns, width), units) + kSkew) * item;
       if (time >= best_time) continue;
       best_time = time;
       best = {height, width};

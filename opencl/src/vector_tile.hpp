@@ -32,11 +32,11 @@ struct VectorTile {
 struct VectorSplit {
   int height = 1, width = 1;
 
-  /// The cut with the shortest makespan on `units` cores, where a tile takes `tile` cycles, and the
-  /// first touch of a row or column of tiles by a work-item `row` or `column` cycles for copying.
-  /// height is at most max_height.
-  static VectorSplit best(int rows, int columns, int units, int max_height, double tile, double row,
-                          double column);
+  /// The cut with the shortest makespan of `products` such grids on `units` cores, where a tile
+  /// takes `tile` cycles, and the first touch of a row or column of tiles by a work-item `row` or
+  /// `column` cycles. height is at most max_height.
+  static VectorSplit best(int products, int rows, int columns, int units, int max_height,
+                          double tile, double row, double column);
 };
 
 }  // namespace ocellus::opencl

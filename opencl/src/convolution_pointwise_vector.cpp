@@ -5,7 +5,7 @@
 namespace ocellus::opencl {
 namespace {
 
-/// Forward passes of 1x1 kernels that see every pixel: the most frequent layer of all.
+/// Forward passes of 1x1 kernels: the most frequent layer of all.
 class ConvolutionPointwiseVector : public ConvolutionAlgorithm {
  public:
   ConvolutionPointwiseVector(Device& device, const ConvolutionProblem& problem)
@@ -37,7 +37,9 @@ class ConvolutionPointwiseVector : public ConvolutionAlgorithm {
 
   void run(Queue& queue, const Call& c) const override {
     Arguments args;
-    args.add(pixels_).add(p_.in_channels).add(p_.out_channels);
+    args.add(pixels_);
+    for (const Axis& a : {p_.h, p_.w}) args.add(a.in).add(a.out).add(a.stride);
+    args.add(p_.in_channels).add(p_.out_channels);
     args.add(c.x.buffer).add(c.x.offset).add(c.x.stride).add(c.packed);
     args.add(c.y.buffer).add(c.y.offset).add(c.y.stride);
     args.add(split_.height * tile_.rows).add(split_.width * tile_.columns());
@@ -55,9 +57,9 @@ class ConvolutionPointwiseVector : public ConvolutionAlgorithm {
   Kernel kernel_, pack_;
 };
 
-/// Whether each result is a product of the one pixel at its place.
+/// Whether each result is a product of one pixel.
 bool pointwise(const Axis& a) {
-  return a.kernel == 1 && a.stride == 1 && a.pad_before == 0 && a.in == a.out;
+  return a.kernel == 1 && a.pad_before == 0 && (a.out - 1) * a.stride < a.in;
 }
 
 int rank(const Device& device, const ConvolutionProblem& p, ConvolutionPass pass) {

@@ -11,9 +11,17 @@ std::string VectorTile::options() const {
 }
 
 void VectorTile::split_rows(int n) {
-  const int most = std::max(rows, most_rows);
-  const int tiles = (std::max(n, 1) + most - 1) / most;
-  rows = (std::max(n, 1) + tiles - 1) / tiles;
+  constexpr double kTile = 1;   // a tile's beginning and end take as long as a row of it
+  constexpr int kInFlight = 8;  // sums that hide the latency of multiply-adds, two a cycle
+  const int most = std::min(std::max(rows, most_rows), std::max(n, 1));
+  const int least = std::min(most, (kInFlight + vectors - 1) / vectors);
+  double best = 1e300;
+  for (int r = most; r >= least; --r) {
+    const double time = (std::max(n, 1) + r - 1) / r * (r + kTile);
+    if (time >= best) continue;
+    best = time;
+    rows = r;
+  }
 }
 
 void VectorTile::avoid_waste(int n) {

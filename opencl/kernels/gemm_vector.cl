@@ -3,10 +3,11 @@
 // private panels, then for each COLS wide strip copy the strip of B and multiply the panels by it. Private copies make odd strides,
 // transposition and ragged edges a matter of copying; no workspace, no barrier.
 // Several products of one shape run side by side, `_plane` elements apart; epilogues are for single ones.
-// TRANSPOSE_A: A is stored (k, m). TRANSPOSE_B: B is stored (n, k). PACKED_B: B is
+// TRANSPOSE_A: A is stored (k, m). TURN_A: it is not, but its panels are: one stream where there would be ROWS, which pays for
+// turning them where many columns follow. TRANSPOSE_B: B is stored (n, k). PACKED_B: B is
 // stored as strips of COLS columns, (strips, k, COLS), and read where it lies.
 #include "ocellus/epilogue.cl"
-#ifdef TRANSPOSE_A
+#if defined(TRANSPOSE_A) || defined(TURN_A)
 #define A_BY_K
 #endif
 #ifdef PACKED_B
@@ -27,6 +28,13 @@ inline void copy_a(const __global float* restrict a, uint stride, int row, int m
     for (int l = 0; l < depth; ++l)
       for (int r = 0; r < ROWS; ++r) panel[l * A_K + r] = r < rows ? a[(uint)l * stride + r] : 0.0f;
   }
+#elif defined(TURN_A)
+  const __global float* from[ROWS];
+#pragma unroll
+  for (int r = 0; r < ROWS; ++r) from[r] = a + (uint)(row + min(r, rows - 1)) * stride + k;
+  for (int l = 0; l < depth; ++l)
+#pragma unroll
+    for (int r = 0; r < ROWS; ++r) panel[l * A_K + r] = from[r][l];
 #else
   for (int r = 0; r < rows; ++r) copy_row(a + (uint)(row + r) * stride + k, panel + r * A_ROW, depth);
   for (int r = rows; r < ROWS; ++r)

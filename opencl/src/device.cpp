@@ -72,8 +72,10 @@ std::shared_ptr<Device> Device::open(const DeviceOptions& options) {
   cl_int status = CL_SUCCESS;
   s.context = clCreateContext(properties, 1, &s.id, nullptr, nullptr, &status);
   check(status, fmt::format("cannot use '{}'", s.info.name));
-  s.pool =
-      std::make_shared<Pool>(s.context, s.info.max_allocation, chosen_ceiling(options, s.info));
+  const bool host_memory =
+      (s.info.type & CL_DEVICE_TYPE_CPU) && s.info.unified_memory && !s.info.emulated;
+  s.pool = std::make_shared<Pool>(s.context, s.info.max_allocation, chosen_ceiling(options, s.info),
+                                  host_memory);
   s.programs = std::make_unique<Programs>(s.context, s.id, s.info);
 
   const auto queue = [&](cl_command_queue_properties flags) {

@@ -15,6 +15,7 @@ class GemmVector : public GemmAlgorithm {
     std::string options = tile_.options();
     if (p_.transpose_a) options += " -DTRANSPOSE_A";
     if (p_.transpose_b) options += " -DTRANSPOSE_B";
+    if (!p_.transpose_a) options += " -DTURN_A";
     packs_ = p_.m >= kPackFrom && !p_.transpose_b;
     if (packs_) {
       options += " -DPACKED_B";
@@ -25,9 +26,9 @@ class GemmVector : public GemmAlgorithm {
     rows_ = (p_.m + tile_.rows - 1) / tile_.rows;
     columns_ = (p_.n + tile_.columns() - 1) / tile_.columns();
     const int units = static_cast<int>(device.info().compute_units);
-    split_ = VectorSplit::best(
-        1, rows_, columns_, units, tile_.panels(), p_.k * tile_.rows * tile_.vectors,
-        p_.k * (p_.transpose_a ? 6.0 : 2.0), p_.k * (p_.transpose_b ? 20.0 : 8.0));
+    split_ = VectorSplit::best(1, rows_, columns_, units, tile_.panels(),
+                               p_.k * tile_.rows * tile_.vectors, p_.k * 6.0,
+                               p_.k * (p_.transpose_b ? 20.0 : 8.0));
   }
 
   size_t workspace_bytes() const override {

@@ -4,6 +4,7 @@
 
 #include <bit>
 
+#include "host_memory.hpp"
 #include "ocellus/opencl/error.hpp"
 
 namespace ocellus::opencl {
@@ -27,8 +28,11 @@ std::string readable_bytes(uint64_t bytes) {
   return unit == 0 ? fmt::format("{} bytes", bytes) : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
-Pool::Pool(cl_context context, uint64_t max_allocation, uint64_t ceiling)
-    : context_(context), max_allocation_(max_allocation), ceiling_(ceiling) {
+Pool::Pool(cl_context context, uint64_t max_allocation, uint64_t ceiling, bool host_memory)
+    : context_(context),
+      max_allocation_(max_allocation),
+      ceiling_(ceiling),
+      host_memory_(host_memory) {
   clRetainContext(context_);
 }
 
@@ -53,10 +57,10 @@ std::shared_ptr<Buffer::Storage> Pool::allocate(size_t bytes, const std::string&
     if (in_use_ + pooled_ + capacity > ceiling_) trim_locked();
     cl_int status = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (in_use_ + capacity <= ceiling_) {
-      block.handle = clCreateBuffer(context_, CL_MEM_READ_WRITE, capacity, nullptr, &status);
+      block.handle = create(capacity, &status);
       if (!block.handle && pooled_ > 0) {
         trim_locked();
-        block.handle = clCreateBuffer(context_, CL_MEM_READ_WRITE, capacity, nullptr, &status);
+        block.handle = create(capacity, &status);
       }
     }
     if (!block.handle) {
@@ -71,6 +75,11 @@ std::shared_ptr<Buffer::Storage> Pool::allocate(size_t bytes, const std::string&
   peak_ = std::max(peak_, in_use_);
   return std::make_shared<Buffer::Storage>(shared_from_this(), block.handle, bytes, capacity,
                                            block.queues);
+}
+
+cl_mem Pool::create(size_t bytes, cl_int* status) const {
+  return host_memory_ ? create_host_buffer(context_, bytes, status)
+                      : clCreateBuffer(context_, CL_MEM_READ_WRITE, bytes, nullptr, status);
 }
 
 void Pool::release(const Buffer::Storage& storage) noexcept {

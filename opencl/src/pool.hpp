@@ -18,7 +18,8 @@ namespace ocellus::opencl {
 /// ceiling.
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  Pool(cl_context context, uint64_t max_allocation, uint64_t ceiling);
+  /// `host_memory`: the device computes in the host's memory.
+  Pool(cl_context context, uint64_t max_allocation, uint64_t ceiling, bool host_memory);
   ~Pool();
 
   std::shared_ptr<Buffer::Storage> allocate(size_t bytes, const std::string& what);
@@ -39,9 +40,11 @@ class Pool : public std::enable_shared_from_this<Pool> {
   };
   void release(const Buffer::Storage& storage) noexcept;
   void trim_locked() noexcept;
+  cl_mem create(size_t bytes, cl_int* status) const;
 
   const cl_context context_;
   const uint64_t max_allocation_, ceiling_;
+  const bool host_memory_;
   mutable std::mutex mutex_;
   std::multimap<size_t, Block> unused_;  ///< by capacity
   uint64_t in_use_ = 0, peak_ = 0, pooled_ = 0;

@@ -51,7 +51,7 @@ VectorTile VectorTile::of_sixteens(const Device& device, int columns) {
 VectorSplit VectorSplit::best(int products, int rows, int columns, int units, int max_height,
                               double tile, double row, double column) {
   constexpr double kItem = 2000;  // cycles to hand one work-item to a core
-  constexpr double kSkew = 0.5;   // of an item, that a core waits in the end for a slower one
+  constexpr double kSkew = 0.25;  // of an item, that a core waits in the end for a slower one
   const auto up = [](int a, int b) { return (a + b - 1) / b; };
   VectorSplit best;
   double best_time = 1e300;

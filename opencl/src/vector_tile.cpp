@@ -52,13 +52,13 @@ VectorSplit VectorSplit::best(int products, int rows, int columns, int units, in
                               double tile, double row, double column) {
   constexpr double kItem = 2000;  // cycles to hand one work-item to a core
   constexpr double kSkew = 0.25;  // of an item, that a core waits in the end for a slower one
-  const auto up = [](int a, int b) { return (a + b - 1) / b; };
+  const auto up = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
   VectorSplit best;
   double best_time = 1e300;
   for (int height = 1; height <= std::min(rows, max_height); ++height) {
     // Only widths that make a difference: columns / 1, / 2, ...
     for (int parts = 1; parts <= std::min(columns, 8 * units); ++parts) {
-      const int width = up(columns, parts);
+      const int width = static_cast<int>(up(columns, parts));
       const double item = kItem + height * row + width * (column + height * tile);
       const double time =
           (up(products * up(rows, height) * up(columns, width), units) + kSkew) * item;

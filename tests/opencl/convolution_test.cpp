@@ -47,6 +47,7 @@ const Case kCases[] = {
     {1, 3, 3, 70, 66, 3, 3},                                // image smaller than a Winograd tile
     {1, 4, 6, 11, 5, 3, 3, 3, 2},                           // stride and dilation
     {1, 7, 7, 10, 100, 7, 7, 1, 1, false},  // the whole image: a dense layer in disguise
+    {1, 5, 3, 600, 33, 1, 1, 2},            // pointwise, deeper than two panels
 };
 
 ConvolutionProblem problem_of(const Case& c) {
@@ -240,8 +241,8 @@ BOOST_AUTO_TEST_CASE(all_problems) {
 }
 
 BOOST_AUTO_TEST_CASE(forward_with_an_epilogue) {
-  for (const Case& c :
-       {kCases[1], kCases[5], kCases[11], kCases[15], kCases[18], kCases[19], kCases[21]}) {
+  for (const Case& c : {kCases[1], kCases[5], kCases[11], kCases[15], kCases[18], kCases[19],
+                        kCases[21], std::end(kCases)[-1]}) {
     ConvolutionProblem p = problem_of(c);
     p.epilogue = {{{Stage::Kind::affine, ""},
                    {Stage::Kind::merge, "x0 - x1"},

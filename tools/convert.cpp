@@ -223,6 +223,10 @@ void convert_folder(Tool& tool, const Conversion& c) {
 void convert_model(Tool& tool, const Conversion& c) {
   if (c.out.empty()) throw UsageError("OUT is missing; usage: ocellus convert IN OUT [flags]");
   if (!c.report.empty()) throw UsageError("--report is for a folder of models");
+  const std::string ending = fs::path(c.out).extension().string();
+  if (c.format.empty() && ending != ".h5" && ending != ".hdf5" && ending != ".keras")
+    throw UsageError(fmt::format(
+        "{}: the ending names no format (.h5, .weights.h5, .keras); --format does", c.out));
   tool.refuse_overwriting(c.out, "OUT");
   ModelDocument document = tool.open_model(c.in);
   change(tool.registry(), c, document);

@@ -22,6 +22,7 @@ void codec::check_extent(uint64_t height, uint64_t width, const std::string& nam
 Array decode_image(std::span<const std::byte> bytes, const std::string& name) {
   if (codec::is_jpeg(bytes)) return codec::decode_jpeg(bytes, name);
   if (codec::is_png(bytes)) return codec::decode_png(bytes, name);
+  if (bytes.empty()) throw DataError(fmt::format("{}: is empty", name));
   throw DataError(fmt::format("{}: is neither JPEG nor PNG", name));
 }
 

@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused_by_name) {
   const std::string text = "GIF89a and more";
   BOOST_CHECK_EXCEPTION(decode_image(std::as_bytes(std::span(text)), "a.jpg"), DataError,
                         says("a.jpg: is neither JPEG nor PNG"));
-  BOOST_CHECK_EXCEPTION(decode_image({}, "a.jpg"), DataError, says("a.jpg"));
+  BOOST_CHECK_EXCEPTION(decode_image({}, "a.jpg"), DataError, says("a.jpg: is empty"));
 }
 
 BOOST_AUTO_TEST_CASE(size_bombs_are_refused) {

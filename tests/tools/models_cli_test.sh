@@ -69,6 +69,7 @@ expect convert.txt "with the optimizer's state"
 ocellus convert adam.keras adam.h5 --no-training-state >convert.txt
 lacks convert.txt "optimizer"
 refuses 2 "exists" ocellus convert adam.keras adam.h5
+refuses 2 "names no format" ocellus convert adam.keras adam.onnx
 ocellus convert strange.h5 whole.h5 --replace 'global_average_pooling2d=AveragePooling2D(pool_size=8,strides=8)' >convert.txt
 ocellus summary whole.h5 >summary.txt
 lacks summary.txt "cannot run"

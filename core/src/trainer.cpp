@@ -295,8 +295,7 @@ struct Trainer::State {
                     feed->batches_per_epoch());
     throw Interrupted(options.checkpoint.empty()
                           ? where + "; nothing was saved, since no checkpoint file was named"
-                          : where + "; going on from " + options.checkpoint.string() +
-                                " resumes it");
+                          : where + "; " + options.checkpoint.string() + " holds the state");
   }
 
   void checkpoint(Log& log) {

@@ -196,6 +196,7 @@ void Network::touch() {
   for (HostWeight& w : state_->host_parameters) w = Array();
 }
 void Network::touch_states() { ++state_->states_version; }
+uint64_t Network::version() const { return state_->values_version + state_->states_version; }
 
 std::vector<WeightsRecord> Network::read_weights() const {
   const State& s = *state_;

@@ -80,6 +80,28 @@ BOOST_AUTO_TEST_CASE(fused_equals_unfused) {
   }
 }
 
+// Processors compute two halves of a batch side by side: the same numbers, whatever is fetched,
+// whether the batch is even, and from the first pass on after new weights.
+BOOST_AUTO_TEST_CASE(halves_of_a_batch_give_the_same) {
+  const auto n = make(residual());
+  for (int batch : {4, 7})
+    for (const char* fetch : {"logits", "relu2"}) {
+      Execution halves(*n, {.batch = batch, .fetches = {fetch}});
+      Execution whole(*n, {.batch = batch, .fetches = {fetch}, .halves = false});
+      BOOST_TEST(halves.fetch().shape.str() == whole.fetch().shape.str());
+      for (uint64_t pass = 0; pass < 6; ++pass) {
+        const Array x = noise(Shape{batch, 9, 7, 3}, 20 + pass);
+        if (pass == 3) n->touch();
+        for (Execution* e : {&halves, &whole}) {
+          upload(world().device->compute(), x, e->feed());
+          e->forward();
+        }
+        check_close(download(world().device->compute(), halves.fetch()),
+                    download(world().device->compute(), whole.fetch()), 1e-5);
+      }
+    }
+}
+
 // A block with a convolution in its shortcut: both branches could take the merge, one may.
 BOOST_AUTO_TEST_CASE(two_convolutions_that_meet_fuse_once) {
   const char* conv = R"({"filters": 4, "kernel_size": 3, "padding": "same"})";

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "execution/chain.hpp"
+#include "execution/halves.hpp"
 #include "execution/plan.hpp"
 #include "ocellus/core/text.hpp"
 #include "ocellus/opencl/compilation.hpp"
@@ -303,8 +304,7 @@ struct Execution::State {
 
   // ---- running
 
-  void run_forward(const RunContext& context) {
-    opencl::Queue& queue = device->compute();
+  void run_forward(opencl::Queue& queue, const RunContext& context) {
     last_run = context;
     for (auto& [layer, vectors] : affines) {
       queue.set_label(network.layers()[layer].name + ": scale and shift");
@@ -428,11 +428,17 @@ struct Execution::State {
   RunContext last_run;
 };
 
-Execution::Execution(Network& network, ExecutionOptions options)
-    : state_(new State(network, std::move(options))) {}
+Execution::Execution(Network& network, ExecutionOptions options) {
+  if (execution::Halves::suit(network, options))
+    halves_ = std::make_unique<execution::Halves>(network, options);
+  else
+    state_ = std::make_unique<State>(network, std::move(options));
+}
 Execution::~Execution() = default;
 
-const ExecutionOptions& Execution::options() const { return state_->options; }
+const ExecutionOptions& Execution::options() const {
+  return halves_ ? halves_->options() : state_->options;
+}
 
 namespace {
 
@@ -450,33 +456,60 @@ size_t index_of(const Network& network, const Plan& plan, const std::vector<int>
 
 }  // namespace
 
-Tensor Execution::feed(size_t index) const { return state_->value(state_->plan.feeds.at(index)); }
-Tensor Execution::feed(std::string_view name) const {
-  return feed(index_of(state_->network, state_->plan, state_->plan.feeds, name, "feeds"));
+size_t Execution::feed_index(std::string_view name) const {
+  return halves_ ? halves_->first().feed_index(name)
+                 : index_of(state_->network, state_->plan, state_->plan.feeds, name, "feeds");
 }
+size_t Execution::fetch_index(std::string_view name) const {
+  return halves_ ? halves_->first().fetch_index(name)
+                 : index_of(state_->network, state_->plan, state_->plan.fetches, name, "fetches");
+}
+size_t Execution::feed_count() const {
+  return halves_ ? halves_->feeds().size() : state_->plan.feeds.size();
+}
+size_t Execution::fetch_count() const {
+  return halves_ ? halves_->fetches().size() : state_->plan.fetches.size();
+}
+Tensor Execution::feed(size_t index) const {
+  return halves_ ? halves_->feeds().at(index) : state_->value(state_->plan.feeds.at(index));
+}
+Tensor Execution::feed(std::string_view name) const { return feed(feed_index(name)); }
 Tensor Execution::fetch(size_t index) const {
-  return state_->value(state_->plan.fetches.at(index));
+  return halves_ ? halves_->fetches().at(index) : state_->value(state_->plan.fetches.at(index));
 }
-Tensor Execution::fetch(std::string_view name) const {
-  return fetch(index_of(state_->network, state_->plan, state_->plan.fetches, name, "fetches"));
+Tensor Execution::fetch(std::string_view name) const { return fetch(fetch_index(name)); }
+void Execution::forward(const RunContext& run) {
+  if (halves_)
+    halves_->forward(run);
+  else
+    state_->run_forward(state_->device->compute(), run);
 }
-void Execution::forward(const RunContext& run) { state_->run_forward(run); }
+void Execution::forward(opencl::Queue& queue, const RunContext& run) {
+  state_->run_forward(queue, run);
+}
 
-Tensor Execution::seed(size_t index) const {
-  const PlanTensor& t = state_->plan.tensors[state_->plan.seeds.at(index)];
-  return state_->tensor(t.shape, {t.seed, 0, static_cast<uint32_t>(t.shape.channels())});
+Execution::State& Execution::with_gradients() const {
+  if (!state_) throw Error("this execution was made without gradients");
+  return *state_;
 }
-void Execution::backward(const Arenas* gradients) { state_->run_backward(gradients); }
+Tensor Execution::seed(size_t index) const {
+  const State& s = with_gradients();
+  const PlanTensor& t = s.plan.tensors[s.plan.seeds.at(index)];
+  return s.tensor(t.shape, {t.seed, 0, static_cast<uint32_t>(t.shape.channels())});
+}
+void Execution::backward(const Arenas* gradients) { with_gradients().run_backward(gradients); }
 Tensor Execution::gradient(size_t index) const {
-  return state_->gradient(state_->plan.gradients.at(index));
+  const State& s = with_gradients();
+  return s.gradient(s.plan.gradients.at(index));
 }
 Tensor Execution::gradient(std::string_view name) const {
-  return gradient(
-      index_of(state_->network, state_->plan, state_->plan.gradients, name, "gradients"));
+  const State& s = with_gradients();
+  return gradient(index_of(s.network, s.plan, s.plan.gradients, name, "gradients"));
 }
 
-size_t Execution::memory() const { return state_->memory; }
+size_t Execution::memory() const { return halves_ ? halves_->memory() : state_->memory; }
 std::vector<std::string> Execution::steps() const {
+  if (halves_) return halves_->first().steps();
   std::vector<std::string> lines;
   for (const ForwardLaunch& l : state_->forward) lines.push_back(l.label);
   for (const BackwardLaunch& l : state_->backward) lines.push_back(l.label);

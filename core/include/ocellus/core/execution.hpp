@@ -31,7 +31,13 @@ struct ExecutionOptions {
       seeds;  ///< tensors that gradients start from (must be fetched or fed); empty: all fetches
   std::map<std::string, BackwardOverride> overrides;  ///< by node name
   bool fuse = true;
+  /// Processors may compute two halves of a batch side by side, where only values are wanted.
+  bool halves = true;
 };
+
+namespace execution {
+class Halves;
+}
 
 /// A network compiled for one set of feeds, fetches, shapes and mode: memory plan, fusion, kernels.
 /// Any tensor may be fed or fetched; a fetched tensor survives fusion and the reuse of buffers.
@@ -72,8 +78,18 @@ class OCELLUS_API Execution {
   std::vector<std::string> steps() const;
 
  private:
+  friend class execution::Halves;
   struct State;
-  std::unique_ptr<State> state_;
+
+  size_t feed_count() const;
+  size_t fetch_count() const;
+  size_t feed_index(std::string_view name) const;
+  size_t fetch_index(std::string_view name) const;
+  void forward(opencl::Queue& queue, const RunContext& run);
+  State& with_gradients() const;
+
+  std::unique_ptr<State> state_;  ///< null where halves_ do the work
+  std::unique_ptr<execution::Halves> halves_;
 };
 
 }  // namespace ocellus

@@ -96,6 +96,8 @@ class OCELLUS_API Network {
   /// Call after values, or states, were changed on the device: packed copies are redone.
   void touch();
   void touch_states();
+  /// Grows with either.
+  uint64_t version() const;
 
   /// Freezes or frees a layer by name; takes effect in Executions made later. Throws UsageError for
   /// an unknown name.

@@ -109,10 +109,13 @@ BOOST_AUTO_TEST_CASE(inference) {
   BOOST_TEST(Asked().buffers > 0);  // it does count
   batch();
   const Asked first;
+  batch();  // the first on two queues, where halves run side by side
   const int64_t held = taken - given_back, before = taken;
   for (int i = 0; i < 50; ++i) batch();
   BOOST_TEST(Asked() == first);
-  BOOST_TEST(taken - given_back == held);
+  // What a driver notes for itself comes and goes; what a batch left behind would be there fifty
+  // times.
+  BOOST_TEST(std::abs(taken - given_back - held) < 50);
   BOOST_TEST_MESSAGE("a batch asks the host " << (taken - before) / 50.0 << " times");
 }
 

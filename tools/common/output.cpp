@@ -25,7 +25,7 @@ fs::path Tool::output_folder(const std::string& name, const std::string& model) 
   if (out_.empty()) {
     for (int n = 1;; ++n) {
       const fs::path folder = fmt::format("ocellus-{}-{}-{}", name, short_name(model), n);
-      if (fs::create_directory(folder)) return folder;
+      if (fs::create_directory(folder)) return made_ = folder;
     }
   }
   const fs::path folder = out_;
@@ -34,7 +34,7 @@ fs::path Tool::output_folder(const std::string& name, const std::string& model) 
   if (fs::exists(folder) && !fs::is_empty(folder) && !force)
     throw UsageError(
         fmt::format("--out {}: the folder is not empty; --force writes over what is there", out_));
-  fs::create_directories(folder);
+  if (fs::create_directories(folder)) made_ = folder;
   return folder;
 }
 

@@ -34,7 +34,10 @@ Tool::Tool(ToolInfo info, std::vector<std::string> words)
     : line("ocellus " + info.verb, info.usage, info.summary),
       info_(std::move(info)),
       words_(std::move(words)) {}
-Tool::~Tool() = default;
+Tool::~Tool() {
+  std::error_code ignored;
+  if (!made_.empty()) fs::remove(made_, ignored);  // only where it is empty
+}
 
 std::string Tool::take_word() {
   if (words_.empty() || words_[0].starts_with('-')) return {};

@@ -93,6 +93,8 @@ class Tool {
   std::vector<std::string> words_, plugins_;
   std::string first_word_;
   std::string device_selector_, out_;
+  std::filesystem::path
+      made_;  ///< where this made the folder of results: gone again if it stays empty
   ModelFlags model_;
   std::unique_ptr<Registry> registry_;
   std::shared_ptr<opencl::Device> device_;

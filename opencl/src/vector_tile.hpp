@@ -14,7 +14,8 @@ struct VectorTile {
   /// Panels of A that a work-item may copy before it multiplies them: PANELS of tile.cl.
   int panels() const { return kPanelRows / rows; }
   static constexpr int kPanelRows = 120;
-  /// Narrows `rows`, or widens it as far as registers go, to what takes the least time for `n` rows.
+  /// Narrows `rows`, or widens it as far as registers go, to what takes the least time for `n`
+  /// rows.
   void split_rows(int n);
   /// The same where the last tile would leave more than a twelfth of all rows empty. Each height is
   /// a program of its own, so not every number of rows gets one.
